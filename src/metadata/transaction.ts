@@ -1,0 +1,64 @@
+import type { AbortOptions } from '../options.ts'
+import type { Entry, Op, RangeOptions, View } from './kv.ts'
+
+/** A view that takes changes and shows them to itself; whoever made it commits `ops()`. */
+export class Transaction implements View {
+  readonly #base: View
+  readonly #changes = new Map<string, Op>()
+
+  constructor(base: View) {
+    this.#base = base
+  }
+
+  async get(key: string, options?: AbortOptions): Promise<unknown> {
+    const change = this.#changes.get(key)
+    if (change !== undefined) return change.type === 'put' ? change.value : undefined
+    return this.#base.get(key, options)
+  }
+
+  /** Changes made while iterating do not show in that iteration. */
+  async *range(prefix: string, options: RangeOptions = {}): AsyncGenerator<Entry> {
+    const { after = '', limit = Number.POSITIVE_INFINITY, signal } = options
+    const changed = [...this.#changes.values()]
+      .filter(({ key }) => key.startsWith(prefix) && key > after)
+      .sort((a, b) => (a.key < b.key ? -1 : 1))
+    let count = 0
+    for await (const entry of merged(this.#base.range(prefix, { after, signal }), changed)) {
+      if (++count > limit) return
+      yield entry
+    }
+  }
+
+  /** Sets a value; `undefined` is not one. */
+  put(key: string, value: unknown): void {
+    this.#changes.set(key, { type: 'put', key, value })
+  }
+
+  /** Removes a key; absent ones are no error. */
+  delete(key: string): void {
+    this.#changes.set(key, { type: 'delete', key })
+  }
+
+  /** The changes, one a key. */
+  ops(): readonly Op[] {
+    return [...this.#changes.values()]
+  }
+}
+
+async function* merged(base: AsyncIterable<Entry>, changed: readonly Op[]): AsyncGenerator<Entry> {
+  let at = 0
+  for await (const entry of base) {
+    for (let change = changed[at]; change !== undefined && change.key <= entry.key; change = changed[++at]) {
+      if (change.type === 'put' && change.key < entry.key) yield change
+      if (change.key === entry.key) break
+    }
+    const same = changed[at]
+    if (same?.key !== entry.key) {
+      yield entry
+      continue
+    }
+    at++
+    if (same.type === 'put') yield same
+  }
+  for (const change of changed.slice(at)) if (change.type === 'put') yield change
+}
