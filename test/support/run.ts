@@ -75,6 +75,11 @@ const cleanEnvironment = {
   NO_COLOR: '1',
 } as const
 
+const alive = new Set<ChildProcess>()
+process.once('exit', () => {
+  for (const child of alive) child.kill('SIGKILL')
+})
+
 /** Starts a command; nothing of it outlives this process. */
 export function start(command: string, args: readonly string[], options: RunOptions = {}): Running {
   const { cwd, env, input, deadline = 60_000 } = options
@@ -83,10 +88,9 @@ export function start(command: string, args: readonly string[], options: RunOpti
     env: { ...process.env, ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   })
-  const kill = () => child.kill('SIGKILL')
-  process.once('exit', kill)
+  alive.add(child)
   const line = [command, ...args].join(' ')
-  const outcome = finish(child, line, deadline).finally(() => process.off('exit', kill))
+  const outcome = finish(child, line, deadline).finally(() => alive.delete(child))
   outcome.catch(() => {})
   child.stdin?.on('error', () => {})
   child.stdin?.end(input)

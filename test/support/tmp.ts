@@ -18,3 +18,16 @@ export async function temporaryDirectory(t: Teardown): Promise<string> {
 export async function removeDirectory(directory: string): Promise<void> {
   await fs.rm(directory, { recursive: true, force: true, maxRetries: 3 })
 }
+
+/**
+ * A `Teardown` for what the tests of a file share; call it at the top of the file.
+ *
+ * @param after  `test.after.always`
+ */
+export function afterFile(after: (work: () => Promise<void>) => void): Teardown {
+  const works: (() => void | Promise<void>)[] = []
+  after(async () => {
+    for (const work of works.toReversed()) await work()
+  })
+  return { teardown: work => works.push(work) }
+}
