@@ -1,5 +1,6 @@
 import { OrlopError } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
+import { fromJson, toJson } from './json-value.ts'
 import type { Entry, KeyValue, Op, RangeOptions, View } from './kv.ts'
 
 /** What a key held from one commit on; `undefined` when it was deleted. */
@@ -40,7 +41,10 @@ export class MemoryKeyValue implements KeyValue {
   async commit(ops: readonly Op[]): Promise<void> {
     this.#assertOpen()
     // Encoded first, so that a value that is not JSON leaves nothing half done.
-    const changes = ops.map(op => ({ key: op.key, json: op.type === 'put' ? toJson(op) : undefined }))
+    const changes = ops.map(op => ({
+      key: op.key,
+      json: op.type === 'put' ? toJson(op.key, op.value) : undefined,
+    }))
     const at = this.#now + 1
     for (const { key, json } of changes) this.#set(key, { at, json })
     this.#now = at
@@ -55,7 +59,7 @@ export class MemoryKeyValue implements KeyValue {
     signal?.throwIfAborted()
     this.#assertOpen()
     const json = this.#versions.get(key)?.findLast(version => version.at <= at)?.json
-    return json === undefined ? undefined : JSON.parse(json)
+    return json === undefined ? undefined : fromJson(key, json)
   }
 
   async *#range(prefix: string, at: number, options: RangeOptions = {}): AsyncGenerator<Entry> {
@@ -118,11 +122,4 @@ export class MemoryKeyValue implements KeyValue {
   #assertOpen(): void {
     if (this.#closed) throw new OrlopError('UNAVAILABLE', 'metadata: the database is closed')
   }
-}
-
-const toJson = ({ key, value }: { readonly key: string; readonly value: unknown }): string => {
-  const json: string | undefined = JSON.stringify(value)
-  if (json === undefined)
-    throw new OrlopError('INVALID_ARGUMENT', `metadata: the value for ${key} is not JSON`)
-  return json
 }

@@ -1,0 +1,134 @@
+import fs from 'node:fs/promises'
+import { Level } from 'level'
+import { fromErrno, OrlopError } from '../errors.ts'
+import type { AbortOptions } from '../options.ts'
+import { fromJson, toJson } from './json-value.ts'
+import type { Entry, KeyValue, Op, RangeOptions, View } from './kv.ts'
+import { fromLevel } from './level-errors.ts'
+
+/** Entries that are fetched in one go: fewer turns of the event loop, and no more memory than a page of records. */
+const page = 512
+
+/** `sync` reaches LevelDB, but is missing in the types of `level`. */
+const synced = { keyEncoding: 'utf8', valueEncoding: 'utf8', sync: true } as const
+
+/**
+ * Opens, or makes, the LevelDB database in a directory; its parent must exist.
+ *
+ * LevelDB admits one process at a time, and one opener in it.
+ *
+ * @throws UNAVAILABLE  another process holds it
+ * @throws DATA_LOSS  its files are damaged
+ * @throws NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED, RESOURCE_EXHAUSTED  the directory cannot be used
+ */
+export async function openLevel(directory: string): Promise<KeyValue> {
+  await makeDirectory(directory)
+  const level = new Level<string, string>(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
+  try {
+    await level.open()
+  } catch (error) {
+    throw fromLevel(error, directory)
+  }
+  return new LevelKeyValue(level, directory)
+}
+
+/** Private to its owner, as all under a root is. */
+async function makeDirectory(directory: string): Promise<void> {
+  const what = `metadata: the directory ${directory}`
+  try {
+    await fs.mkdir(directory, { mode: 0o700 })
+  } catch (error) {
+    if (!(error instanceof Error) || !('code' in error) || error.code !== 'EEXIST')
+      throw fromErrno(error, what)
+    const stats = await fs.stat(directory).catch((cause: unknown) => {
+      throw fromErrno(cause, what)
+    })
+    if (!stats.isDirectory()) {
+      throw new OrlopError('FAILED_PRECONDITION', `${what}: there is a file of that name`, { cause: error })
+    }
+  }
+}
+
+/** Records on LevelDB: snapshots are its own, a commit is one synced batch. */
+class LevelKeyValue implements KeyValue {
+  readonly #level: Level<string, string>
+  readonly #directory: string
+
+  constructor(level: Level<string, string>, directory: string) {
+    this.#level = level
+    this.#directory = directory
+  }
+
+  snapshot(): View & AsyncDisposable {
+    const snapshot = this.#snapshot()
+    return {
+      get: (key, options) => this.#get(snapshot, key, options),
+      range: (prefix, options) => this.#range(snapshot, prefix, options),
+      [Symbol.asyncDispose]: () => snapshot.close(),
+    }
+  }
+
+  async commit(ops: readonly Op[]): Promise<void> {
+    const batch = ops.map(op =>
+      op.type === 'put'
+        ? { type: op.type, key: op.key, value: toJson(op.key, op.value) }
+        : { type: 'del' as const, key: op.key },
+    )
+    try {
+      await this.#level.batch(batch, synced)
+    } catch (error) {
+      throw fromLevel(error, this.#directory)
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#level.close()
+  }
+
+  #snapshot(): Snapshot {
+    try {
+      return this.#level.snapshot()
+    } catch (error) {
+      throw fromLevel(error, this.#directory)
+    }
+  }
+
+  async #get(snapshot: Snapshot, key: string, { signal }: AbortOptions = {}): Promise<unknown> {
+    signal?.throwIfAborted()
+    let json: string | undefined
+    try {
+      json = await this.#level.get(key, { snapshot })
+    } catch (error) {
+      throw fromLevel(error, this.#directory)
+    }
+    signal?.throwIfAborted()
+    return json === undefined ? undefined : fromJson(key, json)
+  }
+
+  async *#range(snapshot: Snapshot, prefix: string, options: RangeOptions = {}): AsyncGenerator<Entry> {
+    const { after, limit = -1, signal } = options
+    signal?.throwIfAborted()
+    const range = {
+      ...(after === undefined || after < prefix ? { gte: prefix } : { gt: after }),
+      // Above all keys of the prefix, for those are ASCII.
+      lt: `${prefix}\uffff`,
+      limit: Number.isFinite(limit) ? limit : -1,
+      snapshot,
+    }
+    try {
+      await using iterator = this.#level.iterator(range)
+      for (;;) {
+        const entries = await iterator.nextv(page)
+        if (entries.length === 0) return
+        for (const [key, json] of entries) {
+          signal?.throwIfAborted()
+          yield { key, value: fromJson(key, json) }
+        }
+      }
+    } catch (error) {
+      throw fromLevel(error, this.#directory)
+    }
+  }
+}
+
+type Snapshot = ReturnType<Level['snapshot']>
