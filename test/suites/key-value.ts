@@ -74,7 +74,9 @@ export function keyValueSuite(
   test(`${name}: commit() of a value that is not JSON changes nothing`, async t => {
     const kv = await engine(t)
     await kv.commit([put('a', 1)])
-    await t.throwsAsync(kv.commit([put('a', 2), { type: 'put', key: 'b', value: undefined }]), { code: 'INVALID_ARGUMENT' })
+    await t.throwsAsync(kv.commit([put('a', 2), { type: 'put', key: 'b', value: undefined }]), {
+      code: 'INVALID_ARGUMENT',
+    })
     await using snapshot = kv.snapshot()
     t.deepEqual(await entries(snapshot), [{ key: 'a', value: 1 }])
   })
