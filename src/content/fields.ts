@@ -1,0 +1,19 @@
+import type { Info, Status } from './types.ts'
+
+/** A record as filters see it: the value of a field path, or `undefined` when there is no such field. */
+export type Fields = (path: readonly string[]) => string | undefined
+
+/** Fields of a blob: `digest` and `labels.<key>`, where the key may have dots. @see containerd core/content/adaptor.go */
+export const infoFields =
+  ({ digest, labels }: Info): Fields =>
+  ([first, ...rest]) => {
+    if (first === 'digest') return rest.length === 0 ? digest : undefined
+    const key = rest.join('.')
+    return first === 'labels' && Object.hasOwn(labels, key) ? labels[key] : undefined
+  }
+
+/** Fields of an ingest: `ref`. */
+export const statusFields =
+  ({ ref }: Pick<Status, 'ref'>): Fields =>
+  path =>
+    path.length === 1 && path[0] === 'ref' ? ref : undefined

@@ -1,0 +1,60 @@
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import { fromErrno } from '../errors.ts'
+
+/** Errnos of systems that cannot open or sync a directory; there the rename has to be enough. */
+const noDirectorySync = new Set(['EINVAL', 'EISDIR', 'ENOTSUP', 'EPERM', 'EBADF'])
+
+/** Makes the names in a directory durable. */
+export async function syncDirectory(dir: string): Promise<void> {
+  try {
+    await using handle = await fs.open(dir, 'r')
+    await handle.sync()
+  } catch (error) {
+    if (!noDirectorySync.has(errnoOf(error) ?? '')) throw error
+  }
+}
+
+/**
+ * Makes a directory under `root`, and every name from `root` down to it durable.
+ *
+ * Also when it was there already: a process that died may have made it and not synced its parents.
+ */
+export async function makeDurableDirectory(root: string, dir: string): Promise<void> {
+  const made = await fs.mkdir(dir, { recursive: true })
+  const top = made !== undefined && path.dirname(made).length < root.length ? path.dirname(made) : root
+  for (let at = path.dirname(dir); at.length >= top.length; at = path.dirname(at)) {
+    await syncDirectory(at)
+    if (at === path.dirname(at)) return
+  }
+}
+
+/** Replaces a small file at once: a reader sees the old text or the new. Not synced. */
+export async function writeSmallFile(file: string, text: string): Promise<void> {
+  await fs.writeFile(`${file}.tmp`, text)
+  await fs.rename(`${file}.tmp`, file)
+}
+
+/** The text of a small file, or `undefined` when there is none. */
+export async function readSmallFile(file: string): Promise<string | undefined> {
+  try {
+    return await fs.readFile(file, 'utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** The names in a directory, sorted; none when there is no such directory. */
+export async function namesIn(dir: string): Promise<readonly string[]> {
+  try {
+    return (await fs.readdir(dir)).sort()
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return []
+    throw fromErrno(error, dir)
+  }
+}
+
+/** The errno of an error of Node's file system, or `undefined`. */
+export const errnoOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined

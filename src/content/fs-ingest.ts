@@ -1,0 +1,137 @@
+import fs, { type FileHandle } from 'node:fs/promises'
+import { type Algorithm, Digester } from '../oci/digest.ts'
+import type { AbortOptions } from '../options.ts'
+import { errnoOf, readSmallFile, writeSmallFile } from './fs-durable.ts'
+import { ingestFiles } from './fs-layout.ts'
+import type { Status } from './types.ts'
+
+/** An open ingest: its data file, and the hash of the bytes that are in it. */
+export interface OpenIngest {
+  readonly file: FileHandle
+  readonly digester: Digester
+  readonly status: Status
+}
+
+/** What the opener of an ingest says. */
+export interface IngestInit extends AbortOptions {
+  readonly ref: string
+  readonly algorithm: Algorithm
+  readonly total: number | undefined
+  readonly now: Date
+}
+
+/**
+ * Opens the ingest in `dir`, anew or where it was left.
+ *
+ * What is there is hashed again from the disk, whatever a crash has made of it. What cannot be the same ingest (another
+ * ref, another total, files missing or garbled) is dropped and begun anew.
+ */
+export async function openIngest(dir: string, init: IngestInit): Promise<OpenIngest> {
+  await fs.mkdir(dir, { recursive: true })
+  const before = await readStatus(dir)
+  if (before === undefined || !continues(before, init)) return await beginIngest(dir, init)
+  const file = await openData(dir)
+  try {
+    const digester = new Digester(init.algorithm)
+    const offset = await hashFile(file, digester, init)
+    const total = before.total ?? init.total
+    return { file, digester, status: { ...before, offset, ...(total !== undefined && { total }) } }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+const continues = (before: Status, { ref, total }: IngestInit): boolean =>
+  before.ref === ref && (!before.total || !total || before.total === total)
+
+/** Empties the data first and writes the ref last, so that a crash in between leaves nothing that looks whole. */
+async function beginIngest(dir: string, { ref, algorithm, total, now }: IngestInit): Promise<OpenIngest> {
+  const files = ingestFiles(dir)
+  const file = await openData(dir)
+  try {
+    await file.truncate(0)
+    await writeSmallFile(files.startedAt, now.toISOString())
+    await writeSmallFile(files.updatedAt, now.toISOString())
+    // As in containerd: no file means that the total is not known, and 0 is not told from it.
+    if (total) await writeSmallFile(files.total, String(total))
+    else await fs.rm(files.total, { force: true })
+    await writeSmallFile(files.ref, ref)
+    const status = { ref, offset: 0, ...(total !== undefined && { total }), startedAt: now, updatedAt: now }
+    return { file, digester: new Digester(algorithm), status }
+  } catch (error) {
+    await file.close()
+    throw error
+  }
+}
+
+async function openData(dir: string): Promise<FileHandle> {
+  const { data } = ingestFiles(dir)
+  const flags = fs.constants.O_RDWR | fs.constants.O_CREAT
+  try {
+    return await fs.open(data, flags, 0o666)
+  } catch (error) {
+    // A crash in a commit, after its chmod and before its rename, leaves the file read-only.
+    if (errnoOf(error) !== 'EACCES') throw error
+    await fs.chmod(data, 0o644)
+    return await fs.open(data, flags)
+  }
+}
+
+/** The state of the ingest in `dir` as the disk has it, or `undefined` when there is none or it cannot be read. */
+export async function readStatus(dir: string): Promise<Status | undefined> {
+  const files = ingestFiles(dir)
+  const data = await statOf(files.data)
+  const ref = await readSmallFile(files.ref)
+  const startedAt = readDate(await readSmallFile(files.startedAt))
+  const total = await readSmallFile(files.total)
+  if (!data?.isFile() || !ref || startedAt === undefined || (total && !isTotal(total))) return undefined
+  const updatedAt = readDate(await readSmallFile(files.updatedAt))?.getTime() ?? 0
+  return {
+    ref,
+    offset: data.size,
+    ...(total && { total: Number(total) }),
+    startedAt,
+    updatedAt: new Date(Math.max(updatedAt, Math.floor(data.mtimeMs))),
+  }
+}
+
+const isTotal = (text: string): boolean => /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))
+
+const readDate = (text: string | undefined): Date | undefined => {
+  const date = new Date(text ?? '')
+  return Number.isNaN(date.getTime()) ? undefined : date
+}
+
+const statOf = async (file: string) => {
+  try {
+    return await fs.stat(file)
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+const hashChunk = 1024 * 1024
+
+/** Hashes a file from its start to its end, one chunk ahead; gives the number of bytes. */
+export async function hashFile(
+  file: FileHandle,
+  digester: Digester,
+  { signal }: AbortOptions = {},
+): Promise<number> {
+  const { size } = await file.stat()
+  const chunk = Math.max(1, Math.min(size, hashChunk))
+  const buffers = [Buffer.allocUnsafeSlow(chunk), Buffer.allocUnsafeSlow(chunk)] as const
+  let offset = 0
+  let reading = file.read(buffers[0], 0, chunk, 0)
+  for (let turn = 1; ; turn = 1 - turn) {
+    const { bytesRead, buffer } = await reading
+    if (signal?.aborted) throw signal.reason
+    if (bytesRead === 0) return offset
+    offset += bytesRead
+    reading = file.read(buffers[turn === 1 ? 1 : 0], 0, chunk, offset)
+    // Awaited in the next round; hashing cannot throw in between.
+    digester.update(buffer.subarray(0, bytesRead))
+  }
+}

@@ -1,0 +1,111 @@
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import { fromErrno, OrlopError } from '../errors.ts'
+import { parseFilters } from '../filters/filter.ts'
+import { algorithmOf } from '../oci/digest.ts'
+import type { AbortOptions } from '../options.ts'
+import { statusFields } from './fields.ts'
+import { errnoOf, namesIn, readSmallFile } from './fs-durable.ts'
+import { openIngest, readStatus } from './fs-ingest.ts'
+import { type FsLayout, ingestFiles } from './fs-layout.ts'
+import type { FsPublisher } from './fs-publish.ts'
+import { FsWriter, type Publish } from './fs-writer.ts'
+import { ifFound } from './if-found.ts'
+import { RefLocks } from './ref-locks.ts'
+import type { Ingester, IngestManager, Status, Writer, WriterInit } from './types.ts'
+
+/** Of all stores in this process, for two may be open on one directory. Keys are absolute paths. */
+const locks = new RefLocks()
+
+/** What the ingests of a directory need from its store. */
+export interface FsIngestsInit {
+  readonly layout: FsLayout
+  readonly publisher: FsPublisher
+  readonly publish: Publish
+  readonly now: () => Date
+}
+
+/** The ingests of a content directory: one directory each. */
+export class FsIngests implements Ingester, IngestManager {
+  readonly #layout: FsLayout
+  readonly #publisher: FsPublisher
+  readonly #publish: Publish
+  readonly #now: () => Date
+
+  constructor({ layout, publisher, publish, now }: FsIngestsInit) {
+    this.#layout = layout
+    this.#publisher = publisher
+    this.#publish = publish
+    this.#now = now
+  }
+
+  async status(ref: string, { signal }: AbortOptions = {}): Promise<Status> {
+    signal?.throwIfAborted()
+    const dir = this.#layout.ingest(ref)
+    try {
+      const stored = await readStatus(dir)
+      if (stored === undefined || stored.ref !== ref) throw noIngest(ref)
+      // An open writer has taken more than its file shows.
+      return locks.holder(dir)?.status ?? stored
+    } catch (error) {
+      throw fromErrno(error, `ingest ${ref}`)
+    }
+  }
+
+  statuses(filters?: readonly string[], options: AbortOptions = {}): AsyncIterable<Status> {
+    return this.#statuses(parseFilters(filters), options)
+  }
+
+  async *#statuses(matches: ReturnType<typeof parseFilters>, options: AbortOptions): AsyncGenerator<Status> {
+    const refs: string[] = []
+    for (const name of await namesIn(this.#layout.ingests)) {
+      const ref = await this.#refOf(name)
+      if (ref !== undefined && matches(statusFields({ ref }))) refs.push(ref)
+    }
+    for (const ref of refs.sort()) {
+      const status = await ifFound(this.status(ref, options))
+      if (status !== undefined) yield status
+    }
+  }
+
+  /** The ref of a directory; `undefined` for what is no ingest, or garbled, or gone by now. */
+  async #refOf(name: string): Promise<string | undefined> {
+    const file = ingestFiles(path.join(this.#layout.ingests, name)).ref
+    const ref = await readSmallFile(file).catch(() => undefined)
+    return ref && path.basename(this.#layout.ingest(ref)) === name ? ref : undefined
+  }
+
+  async abort(ref: string, { signal }: AbortOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    const dir = this.#layout.ingest(ref)
+    try {
+      await fs.access(dir)
+      locks.holder(dir)?.abandon()
+      await fs.rm(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 })
+    } catch (error) {
+      throw errnoOf(error) === 'ENOENT' ? noIngest(ref) : fromErrno(error, `ingest ${ref}`)
+    }
+  }
+
+  async writer({ ref, expected = {} }: WriterInit, { signal }: AbortOptions = {}): Promise<Writer> {
+    signal?.throwIfAborted()
+    if (ref === '') throw new OrlopError('INVALID_ARGUMENT', 'writer: the ref is empty')
+    const dir = this.#layout.ingest(ref)
+    const lock = locks.acquire(dir, ref)
+    try {
+      const { digest, size: total } = expected
+      if (digest !== undefined) await this.#publisher.refuse(digest)
+      const algorithm = digest === undefined ? 'sha256' : algorithmOf(digest)
+      const ingest = await openIngest(dir, { ref, algorithm, total, now: this.#now(), signal })
+      const writer = new FsWriter({ dir, ingest, lock, publish: this.#publish, now: this.#now })
+      lock.attach(writer)
+      return writer
+    } catch (error) {
+      lock.release()
+      throw fromErrno(error, `ingest ${ref} in ${this.#layout.root}`)
+    }
+  }
+}
+
+const noIngest = (ref: string): OrlopError =>
+  new OrlopError('NOT_FOUND', `ingest ${JSON.stringify(ref)}: there is none`)

@@ -1,0 +1,87 @@
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import { OrlopError } from '../errors.ts'
+import type { Digest } from '../oci/digest.ts'
+import { errnoOf, makeDurableDirectory, syncDirectory } from './fs-durable.ts'
+import type { FsLayout } from './fs-layout.ts'
+import { Turns } from './turns.ts'
+
+/** Of all stores in this process, for two may be open on one directory. Keys are absolute paths. */
+const turns = new Turns()
+
+/** Gives files their names as blobs, one at a time a digest, and knows which names are durable. */
+export class FsPublisher {
+  readonly #layout: FsLayout
+  readonly #durable = new Map<string, Promise<void>>()
+
+  constructor(layout: FsLayout) {
+    this.#layout = layout
+  }
+
+  /** Runs work on a blob's file while no other such work runs on it. */
+  alone<T>(digest: Digest, work: (file: string) => Promise<T>): Promise<T> {
+    const file = this.#layout.blob(digest)
+    return turns.run(file, () => work(file))
+  }
+
+  /**
+   * Renames a synced file to its blob; durable when it resolves.
+   *
+   * @param before  runs when it is certain that the name is free
+   * @throws ALREADY_EXISTS  the blob is there
+   */
+  publish(data: string, digest: Digest, before: () => Promise<void>): Promise<void> {
+    return this.alone(digest, async file => {
+      const dir = path.dirname(file)
+      await this.settle(digest)
+      if (await isThere(file)) throw known(digest)
+      await before()
+      await fs.rename(data, file)
+      try {
+        await syncDirectory(dir)
+      } catch (error) {
+        this.#durable.delete(dir)
+        throw error
+      }
+    })
+  }
+
+  /**
+   * Refuses a digest whose blob is there, and only once its name is durable.
+   *
+   * @throws ALREADY_EXISTS  it is
+   */
+  async refuse(digest: Digest): Promise<void> {
+    // In turn, for what a commit under way has renamed is not durable yet.
+    if (!(await this.alone(digest, isThere))) return
+    await this.settle(digest)
+    throw known(digest)
+  }
+
+  /**
+   * Makes the directory of a blob, and the names in it, durable; once, for then each commit does.
+   *
+   * A process that died may have renamed and not synced: what is found may be told of only after this.
+   */
+  settle(digest: Digest): Promise<void> {
+    const dir = path.dirname(this.#layout.blob(digest))
+    const before = this.#durable.get(dir)
+    if (before !== undefined) return before
+    const doing = makeDurableDirectory(this.#layout.root, dir).then(() => syncDirectory(dir))
+    doing.catch(() => this.#durable.delete(dir))
+    this.#durable.set(dir, doing)
+    return doing
+  }
+}
+
+const known = (digest: Digest): OrlopError =>
+  new OrlopError('ALREADY_EXISTS', `content ${digest}: it is there already`)
+
+const isThere = async (file: string): Promise<boolean> => {
+  try {
+    return (await fs.stat(file)).isFile()
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false
+    throw error
+  }
+}

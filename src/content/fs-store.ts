@@ -1,0 +1,177 @@
+import type { Stats } from 'node:fs'
+import fs from 'node:fs/promises'
+import { fromErrno, OrlopError } from '../errors.ts'
+import { parseFilters } from '../filters/filter.ts'
+import { type Digest, digestSizes, isAlgorithm, isDigest } from '../oci/digest.ts'
+import type { AbortOptions } from '../options.ts'
+import { infoFields } from './fields.ts'
+import { errnoOf, namesIn } from './fs-durable.ts'
+import { FsIngests } from './fs-ingests.ts'
+import { FsLayout } from './fs-layout.ts'
+import { FsPublisher } from './fs-publish.ts'
+import { readRange } from './fs-read.ts'
+import type { Publish } from './fs-writer.ts'
+import { ifFound } from './if-found.ts'
+import { changeLabels, keptLabels } from './labels.ts'
+import { checkRange, rangeOf } from './range.ts'
+import type {
+  ContentStore,
+  Info,
+  Labels,
+  LabelsChange,
+  ReadOptions,
+  Status,
+  Target,
+  Writer,
+  WriterInit,
+} from './types.ts'
+
+/** Keeps the labels of blobs, for a store whose files cannot. */
+export interface LabelStore {
+  /** Labels of a blob; `{}` when it has none. */
+  get(digest: Digest): Promise<Labels>
+  set(digest: Digest, labels: Labels): Promise<void>
+  delete(digest: Digest): Promise<void>
+}
+
+/** Options of `FsStore`. */
+export interface FsStoreOptions {
+  /** Without it `update` fails, and labels given to `commit` are dropped, as in containerd. */
+  readonly labels?: LabelStore | undefined
+  readonly now?: (() => Date) | undefined
+}
+
+/**
+ * Blobs as files, in containerd's own layout.
+ *
+ * A blob is complete and durable before its name appears. Directories are made when they are first needed. One process at
+ * a time may write to a directory.
+ *
+ * containerd's local store calls it a success to delete or abort what is not there, and its namespaced layer makes
+ * NOT_FOUND of it; here it is NOT_FOUND already. Reading a blob may touch `updatedAt`, which is the file's atime.
+ *
+ * @see containerd plugins/content/local/store.go
+ */
+export class FsStore implements ContentStore {
+  readonly #layout: FsLayout
+  readonly #publisher: FsPublisher
+  readonly #ingests: FsIngests
+  readonly #labels: LabelStore | undefined
+  readonly #now: () => Date
+
+  /** @param root  the content directory, which has or will have `blobs/` and `ingest/` */
+  constructor(root: string, { labels, now = () => new Date() }: FsStoreOptions = {}) {
+    const layout = new FsLayout(root)
+    const publisher = new FsPublisher(layout)
+    this.#layout = layout
+    this.#publisher = publisher
+    this.#ingests = new FsIngests({ layout, publisher, publish: this.#publish, now })
+    this.#labels = labels
+    this.#now = now
+  }
+
+  read({ digest }: Target, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    checkRange(options)
+    return this.#read(digest, options)
+  }
+
+  async *#read(digest: Digest, options: ReadOptions): AsyncGenerator<Uint8Array> {
+    options.signal?.throwIfAborted()
+    try {
+      await using handle = await fs.open(this.#layout.blob(digest), 'r')
+      const { size } = await handle.stat()
+      yield* readRange(handle, rangeOf(size, options), options)
+    } catch (error) {
+      throw absent(error, digest)
+    }
+  }
+
+  async info(digest: Digest, { signal }: AbortOptions = {}): Promise<Info> {
+    signal?.throwIfAborted()
+    const stats = await this.#stat(digest)
+    // A directory that cannot be synced here, being on read-only media, has nothing to sync.
+    await this.#publisher.settle(digest).catch(() => undefined)
+    return infoOf(digest, stats, (await this.#labels?.get(digest)) ?? {})
+  }
+
+  async update(digest: Digest, change: LabelsChange, { signal }: AbortOptions = {}): Promise<Info> {
+    signal?.throwIfAborted()
+    const labels = this.#labels
+    if (labels === undefined) {
+      throw new OrlopError('FAILED_PRECONDITION', `content ${digest}: this store keeps no labels`)
+    }
+    return this.#publisher.alone(digest, async file => {
+      const stats = await this.#stat(digest)
+      const now = this.#now()
+      const changed = changeLabels(await labels.get(digest), change)
+      await labels.set(digest, changed)
+      await fs.utimes(file, now, stats.mtime)
+      return { ...infoOf(digest, stats, changed), updatedAt: now }
+    })
+  }
+
+  list(filters?: readonly string[], options: AbortOptions = {}): AsyncIterable<Info> {
+    return this.#list(parseFilters(filters), options)
+  }
+
+  async *#list(matches: ReturnType<typeof parseFilters>, options: AbortOptions): AsyncGenerator<Info> {
+    for (const algorithm of Object.keys(digestSizes).filter(isAlgorithm).sort()) {
+      for (const name of await namesIn(this.#layout.algorithm(algorithm))) {
+        const digest = `${algorithm}:${name}`
+        const info = isDigest(digest) ? await ifFound(this.info(digest, options)) : undefined
+        if (info !== undefined && matches(infoFields(info))) yield info
+      }
+    }
+  }
+
+  async delete(digest: Digest, { signal }: AbortOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    await this.#publisher.alone(digest, async file => {
+      await fs.unlink(file).catch(error => {
+        throw absent(error, digest)
+      })
+      await this.#labels?.delete(digest)
+    })
+  }
+
+  status(ref: string, options?: AbortOptions): Promise<Status> {
+    return this.#ingests.status(ref, options)
+  }
+
+  statuses(filters?: readonly string[], options?: AbortOptions): AsyncIterable<Status> {
+    return this.#ingests.statuses(filters, options)
+  }
+
+  abort(ref: string, options?: AbortOptions): Promise<void> {
+    return this.#ingests.abort(ref, options)
+  }
+
+  writer(init: WriterInit, options?: AbortOptions): Promise<Writer> {
+    return this.#ingests.writer(init, options)
+  }
+
+  readonly #publish: Publish = (data, digest, { labels }) =>
+    // Labels before the blob is seen, so that it is never seen without; and over those of one that once was here.
+    this.#publisher.publish(data, digest, async () => this.#labels?.set(digest, keptLabels(labels)))
+
+  async #stat(digest: Digest): Promise<Stats> {
+    const stats = await fs.stat(this.#layout.blob(digest)).catch(error => {
+      throw absent(error, digest)
+    })
+    if (!stats.isFile()) throw new OrlopError('NOT_FOUND', `content ${digest}: not a file`)
+    return stats
+  }
+}
+
+const infoOf = (digest: Digest, { size, mtime, atime }: Stats, labels: Labels): Info => ({
+  digest,
+  size,
+  createdAt: mtime,
+  updatedAt: atime > mtime ? atime : mtime,
+  labels,
+})
+
+const absent = (error: unknown, digest: Digest): unknown =>
+  errnoOf(error) === 'ENOENT'
+    ? new OrlopError('NOT_FOUND', `content ${digest}: there is none`, { cause: error })
+    : fromErrno(error, `content ${digest}`)
