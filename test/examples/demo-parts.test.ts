@@ -104,15 +104,15 @@ test(serves, 'bytes=5-4', 416, '', 'bytes */10')
 test(serves, 'bytes=-3', 200, '0123456789', null)
 
 const refuses = test.macro({
-  async exec(t, at: string, status: number, code: string, method = 'GET') {
+  async exec(t, at: string, status: number, code: string, method: string = 'GET') {
     const response = await fetch(`${await serve(t)}/${at}`, { method })
     t.is(response.status, status)
     t.deepEqual(await response.json(), {
       errors: [{ code, message: code.toLowerCase().replaceAll('_', ' ') }],
     })
   },
-  title: (_, at: string, status: number, _code: string, method = 'GET') =>
-    `serveRepositories() answers ${status} to ${method} ${at}`,
+  title: (_, at: string, status: number, _code: string, method?: string) =>
+    `serveRepositories() answers ${status} to ${method ?? 'GET'} ${at}`,
 })
 
 test(refuses, 'a/b/manifests/v2', 404, 'MANIFEST_UNKNOWN')
