@@ -23,7 +23,7 @@ export class Database implements AsyncDisposable {
   readonly #kv: KeyValue
   #waiting: Waiting[] = []
   #running: Promise<void> | undefined
-  #closed = false
+  #closing: Promise<void> | undefined
 
   constructor(kv: KeyValue) {
     this.#kv = kv
@@ -66,12 +66,13 @@ export class Database implements AsyncDisposable {
     })
   }
 
-  /** Waits for the updates that were asked for, then closes the engine. */
-  async close(): Promise<void> {
-    if (this.#closed) return
-    this.#closed = true
-    await this.#running
-    await this.#kv[Symbol.asyncDispose]()
+  /** Waits for the updates that were asked for, then closes the engine; views that still run fail with UNAVAILABLE. */
+  close(): Promise<void> {
+    this.#closing ??= (async () => {
+      await this.#running
+      await this.#kv[Symbol.asyncDispose]()
+    })()
+    return this.#closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -79,7 +80,7 @@ export class Database implements AsyncDisposable {
   }
 
   #assertOpen(): void {
-    if (this.#closed) throw new OrlopError('UNAVAILABLE', 'metadata: the database is closed')
+    if (this.#closing !== undefined) throw new OrlopError('UNAVAILABLE', 'metadata: the database is closed')
   }
 
   async #drain(): Promise<void> {

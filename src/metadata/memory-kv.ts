@@ -64,6 +64,8 @@ export class MemoryKeyValue implements KeyValue {
 
   async *#range(prefix: string, at: number, options: RangeOptions = {}): AsyncGenerator<Entry> {
     const { after, limit = Number.POSITIVE_INFINITY, signal } = options
+    signal?.throwIfAborted()
+    this.#assertOpen()
     let count = 0
     // Found anew for each entry, for commits may move the keys meanwhile.
     let index = after === undefined || after < prefix ? this.#indexOf(prefix) : this.#indexAfter(after)

@@ -22,8 +22,10 @@ export class Transaction implements View {
     const changed = [...this.#changes.values()]
       .filter(({ key }) => key.startsWith(prefix) && key > after)
       .sort((a, b) => (a.key < b.key ? -1 : 1))
+    // Each change hides at most one entry of the base.
+    const base = this.#base.range(prefix, { after, limit: limit + changed.length, signal })
     let count = 0
-    for await (const entry of merged(this.#base.range(prefix, { after, signal }), changed)) {
+    for await (const entry of merged(base, changed)) {
       if (++count > limit) return
       yield entry
     }
@@ -49,7 +51,7 @@ async function* merged(base: AsyncIterable<Entry>, changed: readonly Op[]): Asyn
   let at = 0
   for await (const entry of base) {
     for (let change = changed[at]; change !== undefined && change.key <= entry.key; change = changed[++at]) {
-      if (change.type === 'put' && change.key < entry.key) yield change
+      if (change.type === 'put' && change.key < entry.key) yield entryOf(change)
       if (change.key === entry.key) break
     }
     const same = changed[at]
@@ -58,7 +60,9 @@ async function* merged(base: AsyncIterable<Entry>, changed: readonly Op[]): Asyn
       continue
     }
     at++
-    if (same.type === 'put') yield same
+    if (same.type === 'put') yield entryOf(same)
   }
-  for (const change of changed.slice(at)) if (change.type === 'put') yield change
+  for (const change of changed.slice(at)) if (change.type === 'put') yield entryOf(change)
 }
+
+const entryOf = ({ key, value }: Entry): Entry => ({ key, value })

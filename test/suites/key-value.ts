@@ -172,6 +172,7 @@ export function keyValueSuite(
     const signal = AbortSignal.abort(reason)
     t.is(await t.throwsAsync(snapshot.get('a', { signal })), reason)
     t.is(await t.throwsAsync(entries(snapshot, '', { signal })), reason)
+    t.is(await t.throwsAsync(entries(snapshot, 'none', { signal })), reason)
     const control = new AbortController()
     const seen: string[] = []
     const reading = async (): Promise<void> => {

@@ -1,0 +1,95 @@
+import test from 'ava'
+import {
+  checkIdentifier,
+  checkLabels,
+  checkNamespace,
+  mergeLabels,
+  withoutEmpty,
+} from '../../src/metadata/labels.ts'
+
+test('checkLabels() takes a key and value of 4096 bytes together', t => {
+  t.notThrows(() => checkLabels('image a', { key: 'x'.repeat(4093), other: 'x'.repeat(4091) }))
+  t.notThrows(() => checkLabels('image a', { ['k'.repeat(4096)]: null }))
+})
+
+test('checkLabels() refuses one byte more, and counts bytes, not characters', t => {
+  t.throws(() => checkLabels('image a', { key: 'x'.repeat(4094) }), {
+    code: 'INVALID_ARGUMENT',
+    message: /^image a: label key: .*4097 bytes.*4096/,
+  })
+  t.throws(() => checkLabels('image a', { key: 'é'.repeat(2047) }), { code: 'INVALID_ARGUMENT' })
+})
+
+test('checkLabels() trims a long key to 64 characters in its text', t => {
+  const error = t.throws(() => checkLabels('image a', { ['k'.repeat(5000)]: '' }), {
+    code: 'INVALID_ARGUMENT',
+  })
+  t.true(error.message.includes(`label ${'k'.repeat(64)}…:`))
+  t.false(error.message.includes('k'.repeat(65)))
+})
+
+const merges = test.macro({
+  exec(t, labels: Record<string, string>, change: Parameters<typeof mergeLabels>[1], expected: object) {
+    const merged = mergeLabels(labels, change)
+    t.deepEqual(merged, expected)
+    t.true(Object.isFrozen(merged))
+  },
+  title: (what = '') => `mergeLabels() ${what}`,
+})
+
+test(
+  'adds and replaces',
+  merges,
+  { a: '1', b: '1' },
+  { labels: { b: '2', c: '2' } },
+  { a: '1', b: '2', c: '2' },
+)
+test('removes by null and by an empty value', merges, { a: '1', b: '1' }, { labels: { a: null, b: '' } }, {})
+test('ignores the removal of what is not there', merges, { a: '1' }, { labels: { b: null } }, { a: '1' })
+test('replaces all', merges, { a: '1' }, { labels: { b: '2', c: '', d: null }, replace: true }, { b: '2' })
+test('with no change keeps all', merges, { a: '1' }, { labels: {} }, { a: '1' })
+
+test('mergeLabels() and withoutEmpty() keep a key called __proto__ as a key', t => {
+  const labels = JSON.parse('{"__proto__":"x","constructor":"y"}')
+  for (const kept of [
+    mergeLabels({}, { labels }),
+    mergeLabels(labels, { labels: {} }),
+    withoutEmpty(labels),
+  ]) {
+    t.deepEqual(Object.entries(kept), [
+      ['__proto__', 'x'],
+      ['constructor', 'y'],
+    ])
+  }
+  t.deepEqual(Object.keys(mergeLabels(labels, { labels: JSON.parse('{"__proto__":null}') })), ['constructor'])
+})
+
+const takes = test.macro({
+  exec(t, text: string) {
+    t.is(checkIdentifier('namespace', text), text)
+    t.is(checkNamespace(text), text)
+  },
+  title: (_, text) => `checkIdentifier() takes ${text}`,
+})
+
+for (const text of ['a', '0', 'default', 'k8s.io', 'a-b_c.d', 'A', 'version', '__proto__'.slice(2, 7)]) {
+  test(takes, text)
+}
+test(takes, 'a'.repeat(76))
+
+const refuses = test.macro({
+  exec(t, text: string) {
+    t.throws(() => checkIdentifier('namespace', text), { code: 'INVALID_ARGUMENT', message: /^namespace "/ })
+  },
+  title: (_, text) => `checkIdentifier() refuses ${JSON.stringify(text)}`,
+})
+
+for (const text of ['', '.', '-a', 'a-', 'a..b', 'a.-b', 'a/b', 'a b', 'é', 'a\n', '..', '__proto__']) {
+  test(refuses, text)
+}
+test(refuses, 'a'.repeat(77))
+
+test('checkNamespace() without a namespace is FAILED_PRECONDITION, as in containerd', t => {
+  t.throws(() => checkNamespace(''), { code: 'FAILED_PRECONDITION', message: 'namespace is required' })
+  t.throws(() => checkNamespace('a/b'), { code: 'INVALID_ARGUMENT' })
+})
