@@ -56,7 +56,7 @@ class BlobCache {
     this.#keep(target.digest, bytes)
     const { start, end } = rangeOf(bytes.byteLength, options)
     // A copy: what is given out is the reader's to change.
-    if (end > start) yield bytes.slice(start, end)
+    if (end > start) yield new Uint8Array(bytes.subarray(start, end))
   }
 
   #keep(digest: Digest, bytes: Uint8Array): void {

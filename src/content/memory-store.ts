@@ -49,7 +49,7 @@ export class MemoryStore implements ContentStore {
     const { bytes } = this.#blob(digest)
     const { start, end } = rangeOf(bytes.byteLength, options)
     // A copy: what is given out is the reader's to change.
-    if (end > start) yield bytes.slice(start, end)
+    if (end > start) yield new Uint8Array(bytes.subarray(start, end))
   }
 
   async info(digest: Digest, { signal }: AbortOptions = {}): Promise<Info> {

@@ -56,7 +56,7 @@ export class MemoryWriter implements Writer, RefHolder {
   async write(chunk: Uint8Array, { signal }: AbortOptions = {}): Promise<void> {
     this.#check('write')
     signal?.throwIfAborted()
-    this.#ingest.chunks.push(chunk.slice())
+    this.#ingest.chunks.push(new Uint8Array(chunk))
     this.#digester.update(chunk)
     this.#move(this.offset + chunk.byteLength)
   }
