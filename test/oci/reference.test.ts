@@ -141,7 +141,7 @@ test('familiarName() and repositoryName() leave out tag and digest', t => {
 test('parseReference() undoes formatReference() and familiarReference()', t => {
   const component = fc.stringMatching(/^[a-z0-9]{1,4}((\.|_|__|-{1,3})[a-z0-9]{1,3}){0,2}$/)
   const domain = fc.oneof(
-    fc.constant(''),
+    fc.constant('docker.io/'),
     fc.stringMatching(/^[a-zA-Z0-9]{1,4}\.[a-z]{2,3}(:[0-9]{1,4})?\/$/),
   )
   const tag = fc.oneof(fc.constant(''), fc.stringMatching(/^:\w[\w.-]{0,8}$/))
