@@ -1,0 +1,84 @@
+import { type CopyEvent, copyBlob } from '../content/copy.ts'
+import { refKey } from '../content/ref-key.ts'
+import type { Ingester, Labels, Provider } from '../content/types.ts'
+import { dispatch } from '../handlers/dispatch.ts'
+import type { Handler } from '../handlers/types.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { AbortOptions } from '../options.ts'
+import type { BlobEvent, OnProgress } from './progress.ts'
+
+/** Options of `copyGraph`. */
+export interface CopyGraphOptions extends AbortOptions {
+  /** Blobs and manifests on their way at one time; default 3. */
+  readonly concurrency?: number | undefined
+  /** The labels of each blob; written with it, or merged into those it has. */
+  readonly labels?: ((desc: Descriptor, options: AbortOptions) => Promise<Labels>) | undefined
+  readonly onProgress?: OnProgress | undefined
+}
+
+/**
+ * Copies all that `handler` finds below `root`, and then `root`: leaves first.
+ *
+ * So a manifest arrives only after all it names, and there is never one whose parts are missing. That a parent is there
+ * already is not taken as a sign that its children are; each is asked for. Pass a `cached` source, or each manifest is
+ * read twice.
+ *
+ * @throws the first failure; what was copied before it stays
+ */
+export async function copyGraph(
+  from: Provider,
+  to: Ingester,
+  root: Descriptor,
+  handler: Handler,
+  { concurrency, labels, onProgress, signal }: CopyGraphOptions = {},
+): Promise<void> {
+  const board = new Board(onProgress)
+  const copy = async (desc: Descriptor, options: AbortOptions): Promise<void> =>
+    copyBlob(from, to, desc, {
+      ...options,
+      ref: refKey(desc),
+      labels: await labels?.(desc, options),
+      onProgress: (_, event) => board.tell(desc, event),
+    })
+  const announced: Handler = async (desc, options) => {
+    const children = await handler(desc, options)
+    for (const child of children) board.announce(child)
+    return children
+  }
+  board.announce(root)
+  await dispatch(announced, copy, [root], { concurrency, order: 'post', signal })
+}
+
+/** Turns what happens to blobs into progress events, and remembers how each one stands. */
+class Board {
+  readonly #tell: OnProgress | undefined
+  readonly #events = new Map<string, BlobEvent>()
+
+  constructor(tell: OnProgress | undefined) {
+    this.#tell = tell
+  }
+
+  announce(target: Descriptor): void {
+    if (this.#events.has(keyOf(target))) return
+    const { size: total } = target
+    this.#put({ type: 'waiting', target, ref: refKey(target), offset: 0, total, fetched: 0, reused: 0 })
+  }
+
+  tell(target: Descriptor, { type, ref, offset }: CopyEvent): void {
+    const { size: total } = target
+    const { fetched = 0, reused = 0, offset: before = 0 } = this.#events.get(keyOf(target)) ?? {}
+    const base = { target, ref, offset, total, fetched, reused }
+    if (type === 'exists') this.#put({ ...base, type: 'exists', reused: total })
+    else if (type === 'committed') this.#put({ ...base, type: 'complete' })
+    else if (type === 'copied')
+      this.#put({ ...base, type: 'downloading', fetched: fetched + offset - before })
+    else this.#put({ ...base, type: 'downloading', reused: offset })
+  }
+
+  #put(event: BlobEvent): void {
+    this.#events.set(keyOf(event.target), event)
+    this.#tell?.(event)
+  }
+}
+
+const keyOf = ({ mediaType, digest }: Descriptor): string => `${mediaType} ${digest}`

@@ -1,0 +1,38 @@
+/**
+ * Registries, and the way of images to and from them.
+ *
+ * A `Resolver` turns a reference into a descriptor and into a `Fetcher`, which is a `Provider` as any other; so
+ * `copyGraph` brings an image from a registry into a store, or from anywhere to anywhere, leaves first. A manifest is
+ * checked before it is given out; layers are not, the store that takes them does that.
+ *
+ * Nothing here names images or takes leases; `orlop/runtime` does.
+ */
+export { type CopyGraphOptions, copyGraph } from './copy.ts'
+export {
+  distributionSourceKey,
+  distributionSources,
+  labelDistributionSource,
+  withDistributionSource,
+} from './distribution-source.ts'
+export {
+  type BlobEvent,
+  type OnProgress,
+  type ProgressEvent,
+  ProgressTotals,
+  type ResolveEvent,
+  type RetryEvent,
+  type Totals,
+} from './progress.ts'
+export type { Credential, Credentials } from './registry/credential.ts'
+export {
+  credentialFor,
+  type DockerCredentialsOptions,
+  dockerCredentials,
+  firstCredential,
+  noCredentials,
+} from './registry/credentials.ts'
+export { RegistryError, type RegistryErrorItem } from './registry/error.ts'
+export { defaultHosts, type Host, type Hosts, type HostsOptions } from './registry/hosts.ts'
+export { RegistryResolver, type RegistryResolverOptions } from './registry/resolver.ts'
+export type { RetryPolicy } from './registry/retry.ts'
+export type { Fetcher, Pusher, Resolver } from './types.ts'

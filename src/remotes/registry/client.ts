@@ -1,0 +1,202 @@
+import { readFileSync } from 'node:fs'
+import type { Readable } from 'node:stream'
+import type { Agent, Dispatcher } from 'undici'
+import { isOrlopError } from '../../errors.ts'
+import type { AbortOptions } from '../../options.ts'
+import { decoded, encodingsOf } from './decode.ts'
+import { type HttpBody, type HttpRequest, type HttpResponse, headerValue } from './http.ts'
+import { type AddressGuard, guardedLookup } from './private-address.ts'
+import { transportError } from './transport-error.ts'
+
+/** How long each stage may take, in milliseconds. */
+export interface Timeouts {
+  /** Until a connection stands, TLS included. */
+  readonly connectMs: number
+  /** From the request to the headers of its response. */
+  readonly headersMs: number
+  /** Without a single byte of a body arriving; a body that is not read waits as long as it likes. */
+  readonly idleMs: number
+}
+
+/** Options of `HttpClient`. */
+export interface HttpClientOptions {
+  /** Carries the requests in place of our own; it is not closed with the client, and timeouts of connecting are its own. */
+  readonly dispatcher?: Dispatcher | undefined
+  /** Default `orlop/<version>`. */
+  readonly userAgent?: string | undefined
+  readonly timeouts?: Partial<Timeouts> | undefined
+  /** Refuses addresses at the time of connecting, after names are looked up. */
+  readonly guard?: AddressGuard | undefined
+  /** PEM text of certificate authorities to trust besides Node's. */
+  readonly ca?: string | undefined
+  /** True: certificates are not checked. */
+  readonly skipVerify?: boolean | undefined
+}
+
+const defaultTimeouts: Timeouts = { connectMs: 30_000, headersMs: 60_000, idleMs: 30_000 }
+
+/**
+ * Sends single HTTP requests: no redirects, no credentials, no second try; those are wrapped around it.
+ *
+ * Connections are kept and shared; the proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are used, but never for
+ * this machine itself.
+ */
+export class HttpClient implements AsyncDisposable {
+  readonly #options: HttpClientOptions
+  readonly #timeouts: Timeouts
+  #own: Promise<Dispatcher> | undefined
+  #userAgent: string | undefined
+
+  constructor(options: HttpClientOptions = {}) {
+    this.#options = options
+    this.#timeouts = { ...defaultTimeouts, ...options.timeouts }
+    this.#userAgent = options.userAgent
+  }
+
+  /**
+   * One exchange; resolves with the headers, whatever the status.
+   *
+   * @throws UNAVAILABLE  no connection, or none that lasted until the headers; so do reads of the body
+   */
+  async send(request: HttpRequest, { signal }: AbortOptions = {}): Promise<HttpResponse> {
+    signal?.throwIfAborted()
+    const { method, url, body } = request
+    try {
+      const dispatcher = this.#options.dispatcher ?? (await this.#dispatcher())
+      const response = await dispatcher.request({
+        origin: url.origin,
+        path: url.pathname + url.search,
+        method,
+        headers: this.#headers(request),
+        body: body ?? null,
+        signal: signal ?? null,
+        headersTimeout: this.#timeouts.headersMs,
+        bodyTimeout: this.#timeouts.idleMs,
+        highWaterMark: 512 * 1024,
+      })
+      return receive(request, response, signal)
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw isOrlopError(error) ? error : transportError(error, request)
+    }
+  }
+
+  /** Drops every connection, those in use too; requests under way fail. */
+  async close(): Promise<void> {
+    const own = this.#own
+    this.#own = undefined
+    await (await own)?.destroy()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #headers({ headers }: HttpRequest): Record<string, string> {
+    this.#userAgent ??= `orlop/${version()}`
+    // Offsets, sizes and digests all speak of the bytes as they are stored.
+    return { 'user-agent': this.#userAgent, 'accept-encoding': 'identity', ...headers }
+  }
+
+  #dispatcher(): Promise<Dispatcher> {
+    this.#own ??= open(this.#options, this.#timeouts)
+    return this.#own
+  }
+}
+
+/** undici is loaded here, at the first request: it takes longer than all of orlop. */
+async function open({ guard, ca, skipVerify }: HttpClientOptions, timeouts: Timeouts): Promise<Dispatcher> {
+  const { Agent, EnvHttpProxyAgent } = await import('undici')
+  const [trusted, extra] = ca === undefined ? [] : [(await import('node:tls')).rootCertificates, ca]
+  const options: Agent.Options = {
+    keepAliveTimeout: 30_000,
+    // A first address that does not answer is given a second, not Node's 250 ms, which far registries miss.
+    autoSelectFamilyAttemptTimeout: 1000,
+    connect: {
+      timeout: timeouts.connectMs,
+      ...(guard && { lookup: guardedLookup(guard) }),
+      ...(trusted && extra !== undefined && { ca: [...trusted, extra] }),
+      ...(skipVerify && { rejectUnauthorized: false }),
+    },
+  }
+  // A guard looks at where connections go; through a proxy it would look at the proxy.
+  if (guard || !hasProxy(process.env)) return new Agent(options)
+  const { no_proxy: lower, NO_PROXY: upper } = process.env
+  return new EnvHttpProxyAgent({ ...options, noProxy: `${lower ?? upper ?? ''},localhost,127.0.0.1,::1` })
+}
+
+const hasProxy = (env: NodeJS.ProcessEnv): boolean =>
+  ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'].some(name => env[name])
+
+function receive(
+  request: HttpRequest,
+  { statusCode, headers, body }: Dispatcher.ResponseData,
+  signal: AbortSignal | undefined,
+): HttpResponse {
+  // Without a listener a body that fails before it is read would end the process.
+  body.on('error', () => {})
+  const encodings = request.method === 'HEAD' ? [] : encodingsOf(headerValue(headers, 'content-encoding'))
+  return {
+    status: statusCode,
+    headers,
+    method: request.method,
+    url: request.url,
+    crossed: false,
+    encoded: encodings.length > 0,
+    body: new Body(body, encodings, request, signal),
+  }
+}
+
+/** A response's bytes, with errors and aborts in our terms. */
+class Body implements HttpBody {
+  readonly #raw: Dispatcher.ResponseData['body']
+  readonly #encodings: readonly string[]
+  readonly #request: HttpRequest
+  readonly #signal: AbortSignal | undefined
+
+  constructor(
+    raw: Dispatcher.ResponseData['body'],
+    encodings: readonly string[],
+    request: HttpRequest,
+    signal: AbortSignal | undefined,
+  ) {
+    this.#raw = raw
+    this.#encodings = encodings
+    this.#request = request
+    this.#signal = signal
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array> {
+    try {
+      const bytes: Readable = this.#encodings.length > 0 ? decoded(this.#raw, this.#encodings) : this.#raw
+      for await (const chunk of bytes) {
+        yield chunk
+        this.#signal?.throwIfAborted()
+      }
+    } catch (error) {
+      this.#signal?.throwIfAborted()
+      throw isOrlopError(error) ? error : transportError(error, this.#request)
+    } finally {
+      this.#raw.destroy()
+    }
+  }
+
+  async dump(): Promise<void> {
+    try {
+      await this.#raw.dump({ limit: 64 * 1024 })
+    } catch {
+      // Whatever went wrong, the connection is gone, and that was the wish.
+    }
+  }
+}
+
+function version(): string {
+  try {
+    // From dist/src/remotes/registry to the package's own folder.
+    const file = readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')
+    return /"version":\s*"([\w.+-]+)"/.exec(file)?.[1] ?? 'unknown'
+  } catch {
+    // A bundler may have left the file behind; a registry does not mind.
+    return 'unknown'
+  }
+}

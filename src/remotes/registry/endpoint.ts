@@ -1,0 +1,162 @@
+import type { AbortOptions } from '../../options.ts'
+import type { Authorizer, AuthTarget } from './auth.ts'
+import { hasStatus, RegistryError, responseError } from './error.ts'
+import type { Host } from './hosts.ts'
+import type { HttpRequest, HttpResponse, Send } from './http.ts'
+import { followRedirects } from './redirect.ts'
+import { causeCode, type RetryNotice, type RetryPolicy, retry } from './retry.ts'
+
+/** One request to a registry. */
+export interface EndpointRequest {
+  readonly method: HttpRequest['method']
+  /** After the host's own: `/library/busybox/manifests/latest`. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly scopes: readonly string[]
+  /** What is asked for, for errors and notices: `docker.io/library/busybox:latest`. */
+  readonly what: string
+  /** Statuses besides 2xx that are answers and not errors. */
+  readonly accept?: readonly number[] | undefined
+}
+
+/** Told before each wait for another try. */
+export type OnRetry = (notice: RetryNotice & { readonly what: string }) => void
+
+/** The parts of an `Endpoint`. */
+export interface EndpointOptions {
+  readonly host: Host
+  readonly send: Send
+  readonly authorizer: Authorizer
+  readonly policy: RetryPolicy
+  readonly onRetry?: OnRetry | undefined
+}
+
+/** More answers to challenges than this in one try would be a game of the server's. */
+const maxChallenges = 2
+
+/**
+ * One endpoint of a registry: requests with credentials, redirects and retries.
+ *
+ * Redirects are inside of retries, so that each try asks the registry for a fresh one: signed URLs expire.
+ */
+export class Endpoint {
+  readonly host: Host
+  readonly policy: RetryPolicy
+  readonly #send: Send
+  readonly #authorizer: Authorizer
+  readonly #onRetry: OnRetry | undefined
+  /** Which of the host's schemes is in use, and whether it has proved right. */
+  #scheme = 0
+  #settled = false
+
+  constructor({ host, send, authorizer, policy, onRetry }: EndpointOptions) {
+    this.host = host
+    this.policy = policy
+    this.#send = followRedirects(send)
+    this.#authorizer = authorizer
+    this.#onRetry = onRetry
+  }
+
+  /**
+   * Sends a request, again where that may help, and gives an accepted response to `read`, which is part of the try: when
+   * it fails for want of a connection, the request is sent anew.
+   *
+   * @throws RegistryError  for any other status; its text names `request.what`
+   */
+  exchange<T>(
+    request: EndpointRequest,
+    read: (response: HttpResponse) => Promise<T>,
+    { signal }: AbortOptions = {},
+  ): Promise<T> {
+    const attempt = async (): Promise<T> => {
+      const response = await this.#inScheme(request, { signal })
+      const { status } = response
+      if ((status >= 200 && status < 300) || request.accept?.includes(status)) return read(response)
+      throw await this.#error(response, request)
+    }
+    const { what } = request
+    const onRetry = (notice: RetryNotice): void => this.#onRetry?.({ ...notice, what })
+    return retry(attempt, this.policy, { signal, onRetry })
+  }
+
+  /** `exchange` for a body that outlives the call; whoever gets it reads or dumps it. */
+  request(request: EndpointRequest, options?: AbortOptions): Promise<HttpResponse> {
+    return this.exchange(request, async response => response, options)
+  }
+
+  /** Tells a wait between two tries of a body, which `exchange` knows nothing of. */
+  notify(notice: RetryNotice & { readonly what: string }): void {
+    this.#onRetry?.(notice)
+  }
+
+  /** Tries the host's schemes in turn until one is what it speaks; when none is, the first one's failure tells. */
+  async #inScheme(request: EndpointRequest, { signal }: AbortOptions): Promise<HttpResponse> {
+    const { schemes } = this.host
+    let failure: unknown
+    for (let at = this.#scheme; ; at++) {
+      const last = this.#settled || at + 1 >= schemes.length
+      try {
+        const response = await this.#authorized(request, schemes[at] ?? 'https', { signal })
+        // A server of TLS that is spoken to in plain text says so with this status.
+        if (!last && response.status === 400) throw await this.#error(response, request)
+        this.#scheme = at
+        this.#settled = true
+        return response
+      } catch (error) {
+        if (!speaksOther(error)) throw error
+        failure ??= error
+        if (last) throw failure
+      }
+    }
+  }
+
+  async #authorized(
+    { method, path, headers, scopes }: EndpointRequest,
+    scheme: 'https' | 'http',
+    { signal }: AbortOptions,
+  ): Promise<HttpResponse> {
+    const { name, address, path: base } = this.host
+    const url = new URL(`${scheme}://${address}${base}${path}`)
+    const target = { name, origin: url, scopes }
+    let authorization = await this.#authorizer.authorization(target, { signal })
+    for (let answers = 0; ; answers++) {
+      const all = { ...headers, ...(authorization !== undefined && { authorization }) }
+      const response = await this.#send({ method, url, headers: all }, { signal })
+      if (response.status !== 401 || response.crossed || answers === maxChallenges) return response
+      if (!this.#authorizer.challenged(target, response, authorization, answers > 0)) return response
+      const better = await this.#betterThan(authorization, target, response, { signal })
+      if (better === undefined) return response
+      await response.body.dump()
+      authorization = better
+    }
+  }
+
+  /** Another header than the refused one, if there is; a refusal that stands keeps its body, which says why. */
+  async #betterThan(
+    refused: string | undefined,
+    target: AuthTarget,
+    response: HttpResponse,
+    { signal }: AbortOptions,
+  ): Promise<string | undefined> {
+    try {
+      const found = await this.#authorizer.authorization(target, { signal })
+      return found === refused ? undefined : found
+    } catch (error) {
+      await response.body.dump()
+      throw error
+    }
+  }
+
+  #error(response: HttpResponse, { what }: EndpointRequest): Promise<RegistryError> {
+    const { name } = this.host
+    const credentials = this.#authorizer.hadCredentials(name)
+    return responseError(response, { what, registry: name, credentials, now: this.policy.now })
+  }
+}
+
+/** True when a host answered as one does that speaks the other of http and https, or does not listen where https is. */
+function speaksOther(error: unknown): boolean {
+  if (!(error instanceof RegistryError)) return false
+  if (hasStatus(error, 400)) return /\bHTTPS (server|port)\b/i.test(error.message)
+  return error.status === undefined && /^(ERR_SSL_|EPROTO$|ECONNREFUSED$|HPE_)/.test(causeCode(error))
+}

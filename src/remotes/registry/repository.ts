@@ -1,0 +1,107 @@
+import { firstOf } from '../../content/first-of.ts'
+import { checkRange, rangeOf } from '../../content/range.ts'
+import type { Provider, ReadOptions, Target } from '../../content/types.ts'
+import { isNotFound, OrlopError } from '../../errors.ts'
+import type { Descriptor } from '../../oci/descriptor.ts'
+import { type Digest, isDigest } from '../../oci/digest.ts'
+import { isIndex, isManifest, isSchema1, mediaTypes } from '../../oci/media-type.ts'
+import type { AbortOptions } from '../../options.ts'
+import type { Fetcher } from '../types.ts'
+import type { Endpoint, EndpointRequest } from './endpoint.ts'
+import { RegistryError } from './error.ts'
+import { readRanges } from './fetch.ts'
+import { type ForeignOptions, fetchableUrls, foreignBlob } from './foreign.ts'
+import { contentLength, contentType, type HttpResponse } from './http.ts'
+import { fetchManifest, resolveManifest } from './manifests.ts'
+import type { RetryNotice } from './retry.ts'
+import { repositoryScope } from './scope.ts'
+
+/** One repository at one endpoint, to read. */
+export class Repository implements Fetcher {
+  readonly #endpoint: Endpoint
+  readonly #path: string
+  readonly #foreign: ForeignOptions
+
+  /** @param foreign  how layers are fetched that their descriptors place elsewhere */
+  constructor(endpoint: Endpoint, path: string, foreign: ForeignOptions) {
+    this.#endpoint = endpoint
+    this.#path = path
+    this.#foreign = foreign
+  }
+
+  /**
+   * The descriptor that a tag or digest points at; a digest may be a blob's as well.
+   *
+   * @throws NOT_FOUND  neither
+   */
+  async resolve(name: string, options?: AbortOptions): Promise<Descriptor> {
+    try {
+      return await resolveManifest(this.#endpoint, this.#path, name, options)
+    } catch (error) {
+      if (!isNotFound(error) || !isDigest(name)) throw error
+      return (await this.#resolveBlob(name, options)) ?? Promise.reject(error)
+    }
+  }
+
+  /**
+   * A manifest or index is read whole and checked before any of it is given out; other blobs come unverified.
+   *
+   * The registry is asked first, also for layers with `urls`; those are tried when it fails.
+   */
+  read(target: Target, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    checkRange(options)
+    if (isSchema1(target))
+      throw new OrlopError('UNIMPLEMENTED', `${target.digest}: Docker schema 1 manifests are not supported`)
+    if (isManifest(target) || isIndex(target)) return this.#readManifest(target, options)
+    const here: Provider = { read: (blob, range) => this.#readBlob(blob, range) }
+    const elsewhere = fetchableUrls(target.urls).map(url => foreignBlob(url, this.#foreign))
+    return elsewhere.length > 0
+      ? firstOf(here, ...elsewhere).read(target, options)
+      : here.read(target, options)
+  }
+
+  async *#readManifest(target: Target, options: ReadOptions): AsyncGenerator<Uint8Array> {
+    const { start, end } = rangeOf(target.size, options)
+    const { digest, size } = target
+    const { bytes } = await fetchManifest(this.#endpoint, this.#path, digest, { signal: options.signal })
+    if (bytes.byteLength !== size)
+      throw new OrlopError('DATA_LOSS', `${digest}: ${bytes.byteLength} bytes, its descriptor says ${size}`)
+    if (start < end) yield bytes.subarray(start, end)
+  }
+
+  #readBlob(target: Target, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    const request = this.#blobRequest(target.digest)
+    const open = (range: string | undefined, { signal }: AbortOptions): Promise<HttpResponse> => {
+      const headers = range === undefined ? {} : { range }
+      return this.#endpoint.request({ ...request, headers, accept: [416] }, { signal })
+    }
+    const { what } = request
+    const { policy } = this.#endpoint
+    const onRetry = (notice: RetryNotice): void => this.#endpoint.notify({ ...notice, what })
+    return readRanges(open, target, what, { ...options, policy, onRetry })
+  }
+
+  async #resolveBlob(digest: Digest, options: AbortOptions | undefined): Promise<Descriptor | undefined> {
+    const request = this.#blobRequest(digest)
+    const read = async (response: HttpResponse): Promise<Descriptor | undefined> => {
+      await response.body.dump()
+      if (response.status === 404) return undefined
+      const size = contentLength(response)
+      if (size === undefined) throw withoutSize(response, request.what)
+      return Object.freeze({ mediaType: contentType(response) || mediaTypes.octetStream, digest, size })
+    }
+    return this.#endpoint.exchange({ ...request, method: 'HEAD', accept: [404] }, read, options)
+  }
+
+  #blobRequest(digest: Digest): EndpointRequest {
+    return {
+      method: 'GET',
+      path: `/${this.#path}/blobs/${digest}`,
+      scopes: [repositoryScope(this.#path, 'pull')],
+      what: `${this.#endpoint.host.name}/${this.#path}: blob ${digest}`,
+    }
+  }
+}
+
+const withoutSize = ({ method, url, status }: HttpResponse, what: string): RegistryError =>
+  new RegistryError('UNAVAILABLE', `${what}: the registry does not tell its size`, { method, url, status })

@@ -1,0 +1,152 @@
+import { firstOf } from '../../content/first-of.ts'
+import { isNotFound, OrlopError } from '../../errors.ts'
+import type { Descriptor } from '../../oci/descriptor.ts'
+import type { AbortOptions } from '../../options.ts'
+import type { OnProgress } from '../progress.ts'
+import type { Fetcher, Resolver } from '../types.ts'
+import { Authorizer } from './auth.ts'
+import { HttpClient, type HttpClientOptions } from './client.ts'
+import type { Credentials } from './credential.ts'
+import { dockerCredentials } from './credentials.ts'
+import { Endpoint, type OnRetry } from './endpoint.ts'
+import type { ForeignOptions } from './foreign.ts'
+import { type Capability, defaultHosts, type Host, type Hosts, type HostsOptions } from './hosts.ts'
+import { type Location, parseLocation } from './location.ts'
+import { refusePrivate } from './private-address.ts'
+import { Repository } from './repository.ts'
+import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
+
+/** Options of `RegistryResolver`. */
+export interface RegistryResolverOptions extends HostsOptions, Omit<HttpClientOptions, 'guard'> {
+  /** Default: Docker's, see `dockerCredentials`. */
+  readonly credentials?: Credentials | undefined
+  /** Where each registry's endpoints are; default: the registry itself, see `defaultHosts`. */
+  readonly hosts?: Hosts | undefined
+  readonly retry?: Partial<RetryPolicy> | undefined
+  /** True: foreign layers may come from loopback and private addresses. */
+  readonly allowPrivateUrls?: boolean | undefined
+  /** Told of names that are resolved, and of every wait before another try. */
+  readonly onProgress?: OnProgress | undefined
+}
+
+/**
+ * Registries of the OCI distribution API as a `Resolver`.
+ *
+ * One for a process is best: it keeps connections and tokens. Nothing is sent before the first `resolve` or read.
+ */
+export class RegistryResolver implements Resolver, AsyncDisposable {
+  readonly #client: HttpClient
+  readonly #bare: HttpClient
+  readonly #authorizer: Authorizer
+  readonly #policy: RetryPolicy
+  readonly #hosts: Hosts
+  readonly #foreign: ForeignOptions
+  readonly #onProgress: OnProgress | undefined
+  readonly #endpoints = new Map<string, Endpoint>()
+
+  constructor(options: RegistryResolverOptions = {}) {
+    const { credentials = dockerCredentials(), hosts = defaultHosts(options), onProgress } = options
+    const guard = options.allowPrivateUrls ? undefined : refusePrivate
+    this.#client = new HttpClient(options)
+    this.#bare = new HttpClient({ ...options, guard })
+    this.#policy = { ...defaultRetryPolicy, ...options.retry }
+    this.#authorizer = new Authorizer({
+      send: (request, abort) => this.#client.send(request, abort),
+      credentials,
+      now: this.#policy.now,
+    })
+    this.#hosts = hosts
+    this.#onProgress = onProgress
+    const send: ForeignOptions['send'] = (request, abort) => this.#bare.send(request, abort)
+    this.#foreign = { send, policy: this.#policy, guard, onRetry: this.#onRetry }
+  }
+
+  /**
+   * The descriptor that a reference points at; of `name:tag@digest` the digest counts alone, as in containerd.
+   *
+   * @param reference  `host/path:tag` or `host/path@digest`
+   * @throws INVALID_ARGUMENT  no reference, or neither tag nor digest in it
+   * @throws NOT_FOUND  no such repository, tag or digest
+   * @throws UNAUTHENTICATED  the registry wants credentials, or other ones
+   */
+  async resolve(reference: string, { signal }: AbortOptions = {}): Promise<Descriptor> {
+    const location = parseLocation(reference)
+    const { digest, tag } = location
+    const name = digest ?? tag
+    if (name === undefined)
+      throw new OrlopError(
+        'INVALID_ARGUMENT',
+        `reference ${reference}: a tag or digest is needed to resolve it`,
+      )
+    this.#onProgress?.({ type: 'resolving', reference })
+    const repositories = this.#repositories(location, digest ? ['pull'] : ['pull', 'resolve'])
+    const target = await firstAnswer(repositories, at => at.resolve(name, { signal }), { signal })
+    this.#onProgress?.({ type: 'resolved', reference, target })
+    return target
+  }
+
+  /**
+   * The repository of a reference, to read.
+   *
+   * @throws INVALID_ARGUMENT  no reference
+   */
+  async fetcher(reference: string, _options?: AbortOptions): Promise<Fetcher> {
+    const repositories = this.#repositories(parseLocation(reference), ['pull'])
+    const [only] = repositories
+    return repositories.length === 1 && only ? only : firstOf(...repositories)
+  }
+
+  /** Drops every connection; what is under way fails. */
+  async close(): Promise<void> {
+    await this.#client.close()
+    await this.#bare.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  #repositories({ registry, repository }: Location, needed: readonly Capability[]): readonly Repository[] {
+    const hosts = this.#hosts(registry).filter(({ capabilities }) =>
+      needed.every(one => capabilities.has(one)),
+    )
+    if (hosts.length === 0)
+      throw new OrlopError(
+        'FAILED_PRECONDITION',
+        `${registry}: no host is configured to ${needed.join(' and ')} from`,
+      )
+    return hosts.map(host => new Repository(this.#endpoint(host), repository, this.#foreign))
+  }
+
+  #endpoint(host: Host): Endpoint {
+    const key = JSON.stringify([host.name, host.address, host.schemes, host.path])
+    const known = this.#endpoints.get(key)
+    if (known) return known
+    const send: ForeignOptions['send'] = (request, abort) => this.#client.send(request, abort)
+    const parts = { send, authorizer: this.#authorizer, policy: this.#policy, onRetry: this.#onRetry }
+    const endpoint = new Endpoint({ ...parts, host })
+    this.#endpoints.set(key, endpoint)
+    return endpoint
+  }
+
+  readonly #onRetry: OnRetry = ({ what, attempt, delayMs, error }) =>
+    this.#onProgress?.({ type: 'retry', what, attempt, delayMs, reason: error.message })
+}
+
+/** What the first host answers that does; of several failures the first one that says more than "not found". */
+async function firstAnswer<T>(
+  repositories: readonly Repository[],
+  ask: (repository: Repository) => Promise<T>,
+  { signal }: AbortOptions,
+): Promise<T> {
+  let failure: unknown
+  for (const repository of repositories) {
+    try {
+      return await ask(repository)
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (failure === undefined || (isNotFound(failure) && !isNotFound(error))) failure = error
+    }
+  }
+  throw failure
+}
