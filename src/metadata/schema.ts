@@ -15,7 +15,7 @@ export interface LeaseResource {
   readonly id: string
 }
 
-/** The key of the number that says which schema the database has. */
+/** The key of the record that says which schema the database has; see migrations.ts. */
 export const versionKey = 'version'
 
 /** Lists the namespaces without reading their records. */
