@@ -1,4 +1,3 @@
-import type { Labels, LabelsChange } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 
 /** A label's key and value together, in bytes of UTF-8. */
@@ -24,27 +23,6 @@ export function checkLabels(what: string, labels: Readonly<Record<string, string
     )
   }
 }
-
-/**
- * The labels after a change: merged into those there, or instead of them; null and '' remove a key.
- *
- * Frozen. The result is not checked: see `checkLabels`.
- */
-export function mergeLabels(labels: Labels, change: LabelsChange): Labels {
-  const merged = new Map<string, string | null>(change.replace ? [] : Object.entries(labels))
-  for (const [key, value] of Object.entries(change.labels)) merged.set(key, value)
-  return withoutEmpty(Object.fromEntries(merged))
-}
-
-/** The labels that have a value; frozen. Empty ones are never stored, as in containerd. */
-export const withoutEmpty = (labels: Readonly<Record<string, string | null>>): Labels =>
-  Object.freeze(
-    Object.fromEntries(
-      Object.entries(labels).filter(
-        (entry): entry is [string, string] => entry[1] !== null && entry[1] !== '',
-      ),
-    ),
-  )
 
 /**
  * Refuses what is not an identifier: letters and digits, with single `.`, `_` or `-` between them, up to 76.

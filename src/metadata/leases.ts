@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { keptLabels } from '../content/labels.ts'
 import { OrlopError } from '../errors.ts'
 import { labelField, parseFilters } from '../filters/filter.ts'
 import { labelKeys } from '../oci/annotations.ts'
@@ -6,7 +7,7 @@ import type { AbortOptions } from '../options.ts'
 import { decode, encode, type LeaseRecord, readLeaseRecord } from './codec.ts'
 import type { Database } from './database.ts'
 import type { View } from './kv.ts'
-import { checkNamespace, withoutEmpty } from './labels.ts'
+import { checkNamespace } from './labels.ts'
 import { checkResource } from './lease-resource.ts'
 import type { Lease, LeaseManager, LeaseResources, NewLease } from './lease-types.ts'
 import {
@@ -56,7 +57,7 @@ export class LeaseStore implements LeaseManager, LeaseResources {
     const { id = this.#id() } = init
     if (id === '') throw new OrlopError('INVALID_ARGUMENT', 'lease: the id must not be empty')
     const record: LeaseRecord = {
-      labels: withoutEmpty({ ...init.labels, ...this.#expiry(init.expiresIn) }),
+      labels: keptLabels({ ...init.labels, ...this.#expiry(init.expiresIn) }),
       createdAt: this.#now(),
     }
     const key = leaseKey(this.#namespace, id)

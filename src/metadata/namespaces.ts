@@ -1,3 +1,4 @@
+import { changeLabels, keptLabels } from '../content/labels.ts'
 import type { Labels, LabelsChange } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
@@ -5,7 +6,7 @@ import { decode, readNamespaceRecord } from './codec.ts'
 import type { Database } from './database.ts'
 import type { Publisher } from './exchange.ts'
 import type { View } from './kv.ts'
-import { checkLabels, checkNamespace, mergeLabels, withoutEmpty } from './labels.ts'
+import { checkLabels, checkNamespace } from './labels.ts'
 import { type Kind, kindPrefix, namespaceKey, namespacesPrefix, parseKey, recordsPrefix } from './schema.ts'
 
 /** A namespace: a place for names that does not see those of others. */
@@ -59,7 +60,7 @@ export class NamespaceStore implements NamespaceManager {
   async create(name: string, labels: Labels = {}, options: AbortOptions = {}): Promise<Namespace> {
     const key = namespaceKey(checkNamespace(name))
     checkLabels(`namespace ${name}`, labels)
-    const namespace = Object.freeze({ name, labels: withoutEmpty(labels) })
+    const namespace = Object.freeze({ name, labels: keptLabels(labels) })
     await this.#db.update(async tx => {
       if ((await tx.get(key)) !== undefined) {
         throw new OrlopError('ALREADY_EXISTS', `namespace "${name}" already exists`)
@@ -78,7 +79,7 @@ export class NamespaceStore implements NamespaceManager {
   async update(name: string, change: LabelsChange, options: AbortOptions = {}): Promise<Namespace> {
     const key = namespaceKey(checkNamespace(name))
     const namespace = await this.#db.update(async tx => {
-      const labels = mergeLabels(await labelsAt(tx, key), change)
+      const labels = changeLabels(await labelsAt(tx, key), change)
       checkLabels(`namespace ${name}`, labels)
       tx.put(key, { labels })
       return Object.freeze({ name, labels })

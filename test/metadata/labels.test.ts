@@ -1,11 +1,5 @@
 import test from 'ava'
-import {
-  checkIdentifier,
-  checkLabels,
-  checkNamespace,
-  mergeLabels,
-  withoutEmpty,
-} from '../../src/metadata/labels.ts'
+import { checkIdentifier, checkLabels, checkNamespace } from '../../src/metadata/labels.ts'
 
 test('checkLabels() takes a key and value of 4096 bytes together', t => {
   t.notThrows(() => checkLabels('image a', { key: 'x'.repeat(4093), other: 'x'.repeat(4091) }))
@@ -26,42 +20,6 @@ test('checkLabels() trims a long key to 64 characters in its text', t => {
   })
   t.true(error.message.includes(`label ${'k'.repeat(64)}…:`))
   t.false(error.message.includes('k'.repeat(65)))
-})
-
-const merges = test.macro({
-  exec(t, labels: Record<string, string>, change: Parameters<typeof mergeLabels>[1], expected: object) {
-    const merged = mergeLabels(labels, change)
-    t.deepEqual(merged, expected)
-    t.true(Object.isFrozen(merged))
-  },
-  title: (what = '') => `mergeLabels() ${what}`,
-})
-
-test(
-  'adds and replaces',
-  merges,
-  { a: '1', b: '1' },
-  { labels: { b: '2', c: '2' } },
-  { a: '1', b: '2', c: '2' },
-)
-test('removes by null and by an empty value', merges, { a: '1', b: '1' }, { labels: { a: null, b: '' } }, {})
-test('ignores the removal of what is not there', merges, { a: '1' }, { labels: { b: null } }, { a: '1' })
-test('replaces all', merges, { a: '1' }, { labels: { b: '2', c: '', d: null }, replace: true }, { b: '2' })
-test('with no change keeps all', merges, { a: '1' }, { labels: {} }, { a: '1' })
-
-test('mergeLabels() and withoutEmpty() keep a key called __proto__ as a key', t => {
-  const labels = JSON.parse('{"__proto__":"x","constructor":"y"}')
-  for (const kept of [
-    mergeLabels({}, { labels }),
-    mergeLabels(labels, { labels: {} }),
-    withoutEmpty(labels),
-  ]) {
-    t.deepEqual(Object.entries(kept), [
-      ['__proto__', 'x'],
-      ['constructor', 'y'],
-    ])
-  }
-  t.deepEqual(Object.keys(mergeLabels(labels, { labels: JSON.parse('{"__proto__":null}') })), ['constructor'])
 })
 
 const takes = test.macro({
