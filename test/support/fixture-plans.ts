@@ -63,6 +63,7 @@ export const plans = {
     return { target: await putIndex(layout, [unmarked, arm64]), push: 'upload' }
   },
   'foreign-layer': foreignLayer,
+  'foreign-layer-elsewhere': foreignLayerElsewhere,
   artifact,
   'many-layers': manyLayers,
   'empty-layer': emptyLayer,
@@ -148,16 +149,27 @@ async function attestation({ layout, images: { amd64 } }: Workshop): Promise<Pro
   return { target: await putIndex(layout, [amd64, entry]), push: 'upload' }
 }
 
-// The layer's own URL leads into another repository of the same registry: it is to be had, but not from this one.
-async function foreignLayer({ layout, images: { windows }, registryUrl }: Workshop): Promise<Product> {
+// As a registry that was allowed to keep the foreign layer has it.
+async function foreignLayer(workshop: Workshop): Promise<Product> {
+  return { target: await withForeignLayer(workshop, 'fixtures/foreign-layer'), push: 'upload' }
+}
+
+// As Windows' base layers are: only at the URL in the manifest. Here that is a private address.
+async function foreignLayerElsewhere(workshop: Workshop): Promise<Product> {
+  return { target: await withForeignLayer(workshop, 'fixtures/elsewhere'), push: 'upload' }
+}
+
+const withForeignLayer = async (
+  { layout, images: { windows }, registryUrl }: Workshop,
+  repository: string,
+): Promise<RawDescriptor> => {
   const { config, layers } = await getJson<BuiltImage>(layout, windows)
   const [base, ...rest] = layers
   if (base === undefined) throw new Error('no layers')
-  const repository = 'fixtures/elsewhere'
   await uploadBlob(registryUrl, repository, base.digest, await fs.readFile(blobFile(layout, base.digest)))
-  const urls = [`${registryUrl}/v2/${repository}/blobs/${base.digest}`]
+  const urls = [`${registryUrl}/v2/fixtures/elsewhere/blobs/${base.digest}`]
   const foreign = { ...base, mediaType: types.foreignLayer, urls }
-  return { target: await putManifest(layout, { config, layers: [foreign, ...rest] }), push: 'upload' }
+  return putManifest(layout, { config, layers: [foreign, ...rest] })
 }
 
 async function artifact({ layout }: Workshop): Promise<Product> {

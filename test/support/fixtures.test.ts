@@ -25,6 +25,7 @@ const platforms: Readonly<Record<FixtureName, readonly string[]>> = {
   'nested-index': ['linux/amd64', 'linux/arm64/v8', 'windows(10.0.20348.2762)/amd64'],
   'entry-without-platform': ['linux/amd64', 'linux/arm64/v8'],
   'foreign-layer': ['windows(10.0.20348.2762)/amd64'],
+  'foreign-layer-elsewhere': ['windows(10.0.20348.2762)/amd64'],
   artifact: ['-'],
   'many-layers': ['linux/amd64'],
   'empty-layer': ['linux/amd64'],
