@@ -50,9 +50,13 @@ export function pathOf<N>(step: Step<N>): readonly N[] {
 export const formatPath = (path: readonly unknown[]): string => path.map(describe).join(' → ')
 
 /** An error of a step with the path to it in front; a root's own error says enough, and aborts pass unchanged. */
-export function annotateStep<N>(error: unknown, step: Step<N>, { signal }: AbortOptions): unknown {
-  if (step.parent === undefined || (signal?.aborted && error === signal.reason)) return error
-  return annotate(error, formatPath(pathOf(step)))
+export const annotateStep = <N>(error: unknown, step: Step<N>, options: AbortOptions): unknown =>
+  step.parent === undefined ? error : annotatePath(error, pathOf(step), options)
+
+/** An error with a path in front; that of a root alone says enough, and aborts pass unchanged. */
+export function annotatePath(error: unknown, path: readonly unknown[], { signal }: AbortOptions): unknown {
+  if (path.length < 2 || (signal?.aborted && error === signal.reason)) return error
+  return annotate(error, formatPath(path))
 }
 
 /**

@@ -2,18 +2,20 @@ import { isNotFound } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { isNonDistributable } from '../oci/media-type.ts'
 import { rewrite } from './pipe.ts'
-import type { Wrap } from './types.ts'
+import type { Handler, Wrap } from './types.ts'
 
 /** Gives no children to nodes that pass `test`, and does not read them. */
 export const leafWhen =
-  <N = Descriptor>(test: (node: N) => boolean): Wrap<N> =>
-  next =>
+  <T = Descriptor>(test: (node: T) => boolean) =>
+  <N extends T>(next: Handler<N>): Handler<N> =>
   async (node, options) =>
     test(node) ? [] : next(node, options)
 
 /** Leaves out the children that pass `test`, and with them all below. A root is no child. */
-export const dropWhen = <N = Descriptor>(test: (node: N) => boolean): Wrap<N> =>
-  rewrite(nodes => nodes.filter(node => !test(node)))
+export const dropWhen =
+  <T = Descriptor>(test: (node: T) => boolean) =>
+  <N extends T>(next: Handler<N>): Handler<N> =>
+    rewrite<N>(nodes => nodes.filter(node => !test(node)))(next)
 
 /**
  * Gives no children to a node whose bytes are absent, instead of failing the walk.
@@ -31,4 +33,4 @@ export const skipMissing: Wrap = next => async (desc, options) => {
 }
 
 /** Leaves out layers that a licence keeps from being pushed (Docker calls them foreign). */
-export const skipNonDistributable: Wrap = dropWhen<Descriptor>(isNonDistributable)
+export const skipNonDistributable: Wrap = dropWhen(isNonDistributable)

@@ -1,7 +1,14 @@
 import type { Labels } from '../content/types.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
+import type { Matcher } from '../oci/matcher.ts'
 import type { AbortOptions } from '../options.ts'
+
+/** Options of the verbs that look at one platform of an image. */
+export interface PlatformOptions extends AbortOptions {
+  /** Which manifest of an index; default: any, the first that is no attestation. */
+  readonly platform?: Matcher | undefined
+}
 
 /** A name for a descriptor: the record that keeps an image's content alive. */
 export interface ImageRecord {

@@ -231,3 +231,10 @@ export class Blobs implements Provider, InfoProvider {
     return blob
   }
 }
+
+/** All that an async iterable gives. */
+export async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = []
+  for await (const item of source) found.push(item)
+  return found
+}

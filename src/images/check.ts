@@ -1,0 +1,132 @@
+import type { InfoProvider, Provider } from '../content/types.ts'
+import { children, readManifest } from '../handlers/children.ts'
+import { leafWhen } from '../handlers/skip.ts'
+import type { Handler } from '../handlers/types.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { isIndex, isManifest } from '../oci/media-type.ts'
+import { type Corrupt, type Located, lookAt, Probe, type ProbeOptions } from './probe.ts'
+import { candidates, configPlatform, isMarked, lastOf, takes } from './select.ts'
+import type { PlatformOptions } from './types.ts'
+
+/** Options of `check`. */
+export interface CheckOptions extends PlatformOptions, ProbeOptions {}
+
+/** What one platform of an image needs, and what of it is there. */
+export interface Availability {
+  /** True: the manifest is known and every blob is present. */
+  readonly available: boolean
+  /** The manifest that was looked at; absent when the image offers none for the platform, or an index is not there. */
+  readonly manifest?: Descriptor
+  /** In order: indexes, manifest, config, layers; each digest once. */
+  readonly present: readonly Descriptor[]
+  readonly missing: readonly Located[]
+  /** Blobs with wrong bytes. Layers and configs are only looked into with `deep`. */
+  readonly corrupt: readonly Corrupt[]
+}
+
+/**
+ * Tells which blobs one platform of an image needs, which are here, and for each missing one where it stands.
+ *
+ * Unlike containerd's, it counts indexes and manifests too, a blob of the wrong size is missing, `available` means that
+ * nothing is missing, and a layer listed twice is one blob. For `ctr`'s required set leave out what is index or manifest.
+ * An absent blob is an answer and no error; so is a platform that the image does not offer.
+ *
+ * @param options.deep  read and hash every byte, and name the blobs whose bytes are wrong
+ * @throws INVALID_ARGUMENT  an index or manifest that is there cannot be parsed
+ * @see containerd core/images/image.go, Check
+ */
+export async function check(
+  store: Provider & InfoProvider,
+  target: Descriptor,
+  options: CheckOptions = {},
+): Promise<Availability> {
+  options.signal?.throwIfAborted()
+  const probe = new Probe(store, options)
+  const { path, required } = await choose(store, probe, target, options)
+  const findings = await lookAt(probe, required)
+  const whole = findings.missing.length === 0 && findings.corrupt.length === 0
+  const isImage = isIndex(target) || isManifest(target)
+  return {
+    available: whole && (path !== undefined || !isImage),
+    ...(path && isImage && { manifest: lastOf(path) }),
+    ...findings,
+  }
+}
+
+/** As `check` with `deep`: every byte is read and hashed. */
+export const deepCheck = (
+  store: Provider & InfoProvider,
+  target: Descriptor,
+  options: PlatformOptions = {},
+): Promise<Availability> => check(store, target, { ...options, deep: true })
+
+/** `children` for a store that may lack anything: an index that is absent or corrupt has none. */
+export const presentChildren =
+  (store: Provider, probe: Probe): Handler =>
+  async (desc, options) =>
+    (await probe.document(desc, () => children(store)(desc, options))) ?? []
+
+interface Choice {
+  /** The way to the chosen manifest. */
+  readonly path?: readonly Descriptor[]
+  /** The ways to all that must be there. */
+  readonly required: ReadonlyArray<readonly Descriptor[]>
+}
+
+/** The first manifest that fits, else the first that may: one without platform whose config is not here to be asked. */
+async function choose(
+  store: Provider,
+  probe: Probe,
+  target: Descriptor,
+  options: CheckOptions,
+): Promise<Choice> {
+  let unknown: Choice | undefined
+  const absent: Array<readonly Descriptor[]> = []
+  const handler = leafWhen(isManifest)(presentChildren(store, probe))
+  for await (const path of candidates(handler, target, options)) {
+    const desc = lastOf(path)
+    if (isIndex(desc)) {
+      if ((await probe.look(desc)).state !== 'present') absent.push(path)
+    } else if (isManifest(desc)) {
+      const fits = await isFit(store, probe, path, options)
+      if (fits === false) continue
+      const choice = { path, required: await requiredBy(store, probe, path, options) }
+      if (fits === true) return choice
+      unknown ??= choice
+    }
+  }
+  return unknown ?? opaque(target, absent)
+}
+
+const opaque = (target: Descriptor, absent: ReadonlyArray<readonly Descriptor[]>): Choice => ({
+  required: [[target], ...absent],
+})
+
+/** `undefined` when only a config could tell, and it is not here. */
+async function isFit(
+  store: Provider,
+  probe: Probe,
+  path: readonly Descriptor[],
+  { platform, signal }: PlatformOptions,
+): Promise<boolean | undefined> {
+  if (platform === undefined || isMarked(path)) return true
+  const desc = lastOf(path)
+  const manifest = await probe.document(desc, () => readManifest(store, desc, { signal }))
+  if (manifest === undefined) return undefined
+  const found = await probe.document(manifest.config, async () => ({
+    platform: await configPlatform(store, manifest.config, { signal }),
+  }))
+  return found && takes(platform, found.platform)
+}
+
+/** The ways to all that a manifest needs: what leads to it, itself, its config and layers. */
+export async function requiredBy(
+  store: Provider,
+  probe: Probe,
+  path: readonly Descriptor[],
+  options: PlatformOptions,
+): Promise<ReadonlyArray<readonly Descriptor[]>> {
+  const way = path.map((_, at) => path.slice(0, at + 1))
+  const below = await presentChildren(store, probe)(lastOf(path), options)
+  return [...way, ...below.map(desc => [...path, desc])]
+}

@@ -1,0 +1,22 @@
+/**
+ * Images: what a name points at, and what can be asked of it.
+ *
+ * An image is a record: a name, a target descriptor, labels. The functions here take any provider and a target, so they
+ * answer for a local store, a registry or an archive alike, and read no more than they must: `size`, `manifest`, `config`,
+ * `rootFS` and `platforms` read documents and never layers. `check` and `completeness` say what of an image is in a store;
+ * with `deep` they hash every byte. All that choose among the entries of an index choose as `findManifest` does.
+ *
+ * Nothing here fetches or deletes, and a record's content may be absent in part or whole: that is a fact to ask for.
+ */
+export { chainId, chainIds } from './chain-id.ts'
+export { type Availability, type CheckOptions, check, deepCheck } from './check.ts'
+export { type Completeness, type Count, completeness, type EntryReport, type State } from './completeness.ts'
+export { type Compression, decompress, sniffCompression, sniffLength } from './decompress.ts'
+export { diffId, type Labeler } from './diff-id.ts'
+export { Image } from './image.ts'
+export { config, configPlatform, type FoundManifest, findManifest, manifest, rootFS } from './manifest.ts'
+export { type PlatformsOptions, platforms } from './platforms.ts'
+export type { Corrupt, Located, ProbeOptions } from './probe.ts'
+export { size } from './size.ts'
+export type * from './types.ts'
+export { type UsageOptions, usage } from './usage.ts'
