@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
-import test from 'ava'
+import test, { type ExecutionContext } from 'ava'
 import { openLevel } from '../../src/metadata/level-kv.ts'
 import { entries, keysOf, keyValueSuite } from '../suites/key-value.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
@@ -131,4 +132,43 @@ test('openLevel() reads a record whose bytes are no JSON as DATA_LOSS with its k
     message: /v1\/default\/image\/a/,
   })
   await t.throwsAsync(entries(snapshot), { code: 'DATA_LOSS', message: /v1\/default\/image\/a/ })
+})
+
+/** Commits some records, changes the journal, opens again; gives what was told meanwhile. */
+async function reopened(
+  t: ExecutionContext,
+  change: (journal: Buffer) => Buffer,
+): Promise<readonly unknown[]> {
+  const directory = path.join(await temporaryDirectory(t), 'metadata')
+  {
+    await using kv = await openLevel(directory)
+    for (let at = 0; at < 20; at++) await kv.commit([{ type: 'put', key: `k${at}`, value: 'x'.repeat(300) }])
+  }
+  const name = (await fs.readdir(directory)).find(file => file.endsWith('.log')) ?? ''
+  await fs.writeFile(path.join(directory, name), change(await fs.readFile(path.join(directory, name))))
+  const told: unknown[] = []
+  const listen = (report: unknown): void => {
+    if (JSON.stringify(report).includes(directory)) told.push(report)
+  }
+  subscribe('orlop:metadata', listen)
+  t.teardown(() => unsubscribe('orlop:metadata', listen))
+  await using kv = await openLevel(directory)
+  await using snapshot = kv.snapshot()
+  t.is(await snapshot.get('k0'), 'x'.repeat(300))
+  return told
+}
+
+test('openLevel() tells on its channel when a part of the journal is damaged', async t => {
+  const told = await reopened(t, journal => {
+    const damaged = Buffer.from(journal)
+    damaged[3000] = 0
+    return damaged
+  })
+  t.is(told.length, 1)
+  t.regex(JSON.stringify(told), /left out \d+ bytes of its journal/)
+})
+
+test('openLevel() tells nothing when the last commit was cut off, as a crash does', async t => {
+  t.deepEqual(await reopened(t, journal => journal.subarray(0, journal.length - 100)), [])
+  t.deepEqual(await reopened(t, journal => journal), [])
 })
