@@ -18,6 +18,13 @@ export {
   readLeaseRecord,
   readNamespaceRecord,
 } from './codec.ts'
+export {
+  type ContentParts,
+  NamespacedContent,
+  type NamespacedContentOptions,
+  type SharingPolicy,
+} from './content.ts'
+export type { ContentScope } from './content-records.ts'
 export { Database } from './database.ts'
 export {
   type Envelope,
@@ -27,6 +34,7 @@ export {
   type Subscriber,
 } from './exchange.ts'
 export { type FieldSource, labelsChangeOf, type RecordChange, recordChangeOf } from './field-path.ts'
+export { Gate } from './gate.ts'
 export type { Entry, KeyValue, Op, RangeOptions, View } from './kv.ts'
 export { checkIdentifier, checkLabels, checkNamespace, maxLabelSize } from './labels.ts'
 export type { Lease, LeaseManager, LeaseResources, NewLease } from './lease-types.ts'
@@ -47,5 +55,6 @@ export {
   type NamespaceStoreOptions,
 } from './namespaces.ts'
 export { type Kind, type LeaseResource, type ParsedKey, parseKey, touchNamespace } from './schema.ts'
+export { Metadata, type MetadataOptions, type Scope, type ScopeInit } from './scope.ts'
 export { Transaction } from './transaction.ts'
 export { type WithLeaseOptions, withLease } from './with-lease.ts'

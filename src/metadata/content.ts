@@ -1,0 +1,212 @@
+import { infoFields, statusFields } from '../content/fields.ts'
+import { ifFound } from '../content/if-found.ts'
+import { changeLabels } from '../content/labels.ts'
+import { RefLocks } from '../content/ref-locks.ts'
+import type {
+  ContentStore,
+  Info,
+  LabelsChange,
+  ReadOptions,
+  Status,
+  Target,
+  Writer,
+  WriterInit,
+} from '../content/types.ts'
+import { isNotFound, OrlopError } from '../errors.ts'
+import { parseFilters } from '../filters/filter.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { AbortOptions } from '../options.ts'
+import { decode, encode, type IngestRecord, readBlobRecord, readIngestRecord } from './codec.ts'
+import { type OpenParts, openIngestWriter } from './content-open.ts'
+import {
+  blobRecord,
+  type ContentScope,
+  forgetIngest,
+  infoOf,
+  ingestRecord,
+  noBlob,
+} from './content-records.ts'
+import type { Database } from './database.ts'
+import type { Publisher } from './exchange.ts'
+import { Gate } from './gate.ts'
+import { checkLabels, checkNamespace } from './labels.ts'
+import { deleteLeaseResource } from './leases.ts'
+import { contentKey, kindPrefix, parseKey } from './schema.ts'
+
+/**
+ * Whose bytes a namespace may take over instead of being given them: `shared` any that are here, `isolated` those of
+ * namespaces with the label `containerd.io/namespace.shareable=true`.
+ */
+export type SharingPolicy = 'shared' | 'isolated'
+
+/** What the content of all namespaces has in common. */
+export interface ContentParts {
+  /** Where the bytes are, of all namespaces. It need keep no labels. */
+  readonly backend: ContentStore
+  readonly database: Database
+  readonly events?: Publisher | undefined
+  readonly policy?: SharingPolicy | undefined
+  /** The collection takes its exclusive side. */
+  readonly gate?: Gate | undefined
+  /** One writer a ref; shared by all stores of a database. */
+  readonly locks?: RefLocks | undefined
+  readonly now?: (() => Date) | undefined
+}
+
+/** What a `NamespacedContent` is made from. */
+export interface NamespacedContentOptions extends ContentParts, ContentScope {}
+
+/**
+ * The content store as one namespace, and perhaps one lease, sees it.
+ *
+ * A blob is here when the namespace has its record; the bytes lie once in the store beneath, whoever has them. Deleting
+ * removes the record; the bytes go with the collection that finds no record of them. What is written under a lease is
+ * held by it; an ingest without lease is kept for a day after it was last opened.
+ *
+ * @see containerd core/metadata/content.go
+ */
+export class NamespacedContent implements ContentStore {
+  readonly #parts: OpenParts
+  readonly #scope: ContentScope
+
+  /**
+   * @throws FAILED_PRECONDITION  no namespace
+   * @throws INVALID_ARGUMENT  a namespace that is no identifier
+   */
+  constructor({ namespace, lease, ...parts }: NamespacedContentOptions) {
+    this.#scope = { namespace: checkNamespace(namespace), lease }
+    this.#parts = {
+      backend: parts.backend,
+      database: parts.database,
+      events: parts.events,
+      policy: parts.policy ?? 'shared',
+      gate: parts.gate ?? new Gate(),
+      locks: parts.locks ?? new RefLocks(),
+      now: parts.now ?? (() => new Date()),
+    }
+  }
+
+  read(target: Target, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    return this.#read(target, this.#parts.backend.read(target, options), options)
+  }
+
+  async *#read(
+    { digest }: Target,
+    bytes: AsyncIterable<Uint8Array>,
+    options: AbortOptions,
+  ): AsyncGenerator<Uint8Array> {
+    await this.info(digest, options)
+    yield* bytes
+  }
+
+  async info(digest: Digest, { signal }: AbortOptions = {}): Promise<Info> {
+    signal?.throwIfAborted()
+    const { namespace } = this.#scope
+    const record = await this.#parts.database.view(view => blobRecord(view, namespace, digest))
+    if (record === undefined) throw noBlob(namespace, digest)
+    return infoOf(digest, record)
+  }
+
+  async update(digest: Digest, change: LabelsChange, options: AbortOptions = {}): Promise<Info> {
+    const { namespace } = this.#scope
+    const now = this.#parts.now()
+    return this.#parts.database.update(async tx => {
+      const record = await blobRecord(tx, namespace, digest)
+      if (record === undefined) throw noBlob(namespace, digest)
+      const changed = { ...record, labels: changeLabels(record.labels, change), updatedAt: now }
+      checkLabels(`content ${digest}`, changed.labels)
+      tx.put(contentKey(namespace, digest), encode(changed))
+      return infoOf(digest, changed)
+    }, options)
+  }
+
+  list(filters?: readonly string[], options: AbortOptions = {}): AsyncIterable<Info> {
+    return this.#list(parseFilters(filters), options)
+  }
+
+  /** Reads in one go and yields afterwards, so that the reader may change what it is given. */
+  async *#list(matches: ReturnType<typeof parseFilters>, { signal }: AbortOptions): AsyncGenerator<Info> {
+    const found = await this.#parts.database.view(async view => {
+      const list: Info[] = []
+      for await (const { key, value } of view.range(kindPrefix(this.#scope.namespace, 'content'), {
+        signal,
+      })) {
+        const parsed = parseKey(key)
+        if (parsed?.kind !== 'content') continue
+        const info = infoOf(parsed.digest, decode(key, value, readBlobRecord))
+        if (matches(infoFields(info))) list.push(info)
+      }
+      return list
+    })
+    yield* found
+  }
+
+  async delete(digest: Digest, options: AbortOptions = {}): Promise<void> {
+    const { namespace, lease } = this.#scope
+    await this.#parts.database.update(async tx => {
+      if ((await blobRecord(tx, namespace, digest)) === undefined) throw noBlob(namespace, digest)
+      tx.delete(contentKey(namespace, digest))
+      if (lease !== undefined) deleteLeaseResource(tx, namespace, lease, { type: 'content', id: digest })
+    }, options)
+    this.#parts.events?.publish({ namespace, topic: '/content/delete', event: { digest } })
+  }
+
+  async status(ref: string, options: AbortOptions = {}): Promise<Status> {
+    options.signal?.throwIfAborted()
+    if (ref === '') throw noIngest(this.#scope.namespace, ref)
+    const record = await this.#parts.database.view(view => ingestRecord(view, this.#scope.namespace, ref))
+    const status = record === undefined ? undefined : await this.#statusOf(ref, record, options)
+    if (status === undefined) throw noIngest(this.#scope.namespace, ref)
+    return status
+  }
+
+  /** What the store beneath says, under the ref that the caller knows; it has nothing of bytes that are only shared. */
+  async #statusOf(
+    ref: string,
+    { backendRef, expected }: IngestRecord,
+    options: AbortOptions,
+  ): Promise<Status | undefined> {
+    const status = await ifFound(this.#parts.backend.status(backendRef, options))
+    return status && { ...status, ref, ...(expected && { expected }) }
+  }
+
+  statuses(filters?: readonly string[], options: AbortOptions = {}): AsyncIterable<Status> {
+    return this.#statuses(parseFilters(filters), options)
+  }
+
+  async *#statuses(matches: ReturnType<typeof parseFilters>, options: AbortOptions): AsyncGenerator<Status> {
+    const found = await this.#parts.database.view(async view => {
+      const list: Array<readonly [string, IngestRecord]> = []
+      for await (const { key, value } of view.range(kindPrefix(this.#scope.namespace, 'ingest'), options)) {
+        const parsed = parseKey(key)
+        if (parsed?.kind === 'ingest' && matches(statusFields(parsed))) {
+          list.push([parsed.ref, decode(key, value, readIngestRecord)])
+        }
+      }
+      return list
+    })
+    for (const [ref, record] of found) {
+      const status = await this.#statusOf(ref, record, options)
+      if (status !== undefined) yield status
+    }
+  }
+
+  async abort(ref: string, options: AbortOptions = {}): Promise<void> {
+    const { namespace } = this.#scope
+    if (ref === '') throw noIngest(namespace, ref)
+    const record = await this.#parts.database.update(tx => forgetIngest(tx, this.#scope, ref), options)
+    if (record === undefined) throw noIngest(namespace, ref)
+    this.#parts.locks.holder(`${namespace}/${ref}`)?.abandon()
+    await this.#parts.backend.abort(record.backendRef).catch(error => {
+      // Nothing beneath, or gone already.
+      if (!isNotFound(error)) throw error
+    })
+  }
+
+  async writer(init: WriterInit, options: AbortOptions = {}): Promise<Writer> {
+    return openIngestWriter(this.#parts, this.#scope, init, options)
+  }
+}
+
+const noIngest = (namespace: string, ref: string): OrlopError =>
+  new OrlopError('NOT_FOUND', `ingest ${JSON.stringify(ref)}: there is none in namespace ${namespace}`)
