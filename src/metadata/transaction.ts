@@ -1,3 +1,4 @@
+import { OrlopError } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
 import type { Entry, Op, RangeOptions, View } from './kv.ts'
 
@@ -31,8 +32,15 @@ export class Transaction implements View {
     }
   }
 
-  /** Sets a value; `undefined` is not one. */
+  /**
+   * Sets a value, plain JSON.
+   *
+   * @throws INVALID_ARGUMENT  `undefined`: refused here, so that it cannot spoil the batch that others share
+   */
   put(key: string, value: unknown): void {
+    if (value === undefined) {
+      throw new OrlopError('INVALID_ARGUMENT', `metadata: the value for ${key} is not JSON`)
+    }
     this.#changes.set(key, { type: 'put', key, value })
   }
 

@@ -87,6 +87,14 @@ test('update() whose work throws at once rejects too', async t => {
   t.is(await db.update(add('a')), 1)
 })
 
+test('update() that puts no value fails alone', async t => {
+  const { db } = open(t)
+  const wrong = db.update(async tx => tx.put('b', undefined))
+  const right = db.update(add('a'))
+  await t.throwsAsync(wrong, { code: 'INVALID_ARGUMENT', message: /for b/ })
+  t.is(await right, 1)
+})
+
 test('update() that changes nothing commits nothing', async t => {
   const { kv, db } = open(t)
   t.is(await db.update(async tx => tx.get('a')), undefined)
