@@ -1,9 +1,9 @@
 import { ifFound } from '../content/if-found.ts'
-import type { RefLocks } from '../content/ref-locks.ts'
-import type { ContentStore, Info, Writer, WriterInit } from '../content/types.ts'
+import type { Info, Writer, WriterInit } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
 import type { IngestRecord } from './codec.ts'
+import type { KnownParts } from './content-parts.ts'
 import {
   blobRecord,
   type ContentScope,
@@ -14,20 +14,6 @@ import {
   recordIngest,
 } from './content-records.ts'
 import { NamespacedWriter } from './content-writer.ts'
-import type { Database } from './database.ts'
-import type { Publisher } from './exchange.ts'
-import type { Gate } from './gate.ts'
-
-/** What opening an ingest needs of its store. */
-export interface OpenParts {
-  readonly backend: ContentStore
-  readonly database: Database
-  readonly events: Publisher | undefined
-  readonly policy: 'shared' | 'isolated'
-  readonly gate: Gate
-  readonly locks: RefLocks
-  readonly now: () => Date
-}
 
 /**
  * Opens an ingest of a namespace. The record comes before the bytes: a collection keeps only what has one.
@@ -38,7 +24,7 @@ export interface OpenParts {
  * @throws NOT_FOUND  no such lease
  */
 export async function openIngestWriter(
-  parts: OpenParts,
+  parts: KnownParts,
   scope: ContentScope,
   init: WriterInit,
   { signal }: AbortOptions,
@@ -78,7 +64,7 @@ interface OpenedRecord {
 }
 
 async function openRecord(
-  { backend, database, policy, now }: OpenParts,
+  { backend, database, policy, now }: KnownParts,
   scope: ContentScope,
   { ref, expected: { digest, size } = {} }: WriterInit,
   options: AbortOptions,
@@ -101,7 +87,7 @@ async function openRecord(
 
 /** Without the digest: that the bytes are there must not tell a namespace that may not know of it. */
 const openBackend = (
-  { backend }: OpenParts,
+  { backend }: KnownParts,
   ref: string,
   { expected: { size } = {} }: WriterInit,
   options: AbortOptions,
@@ -109,7 +95,7 @@ const openBackend = (
 
 /** Takes back the record of an ingest that could not be opened. */
 async function rollBack(
-  { database }: OpenParts,
+  { database }: KnownParts,
   scope: ContentScope,
   ref: string,
   backendRef: string,

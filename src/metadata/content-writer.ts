@@ -5,13 +5,13 @@ import type { CommitOptions, Info, Status, Writer, WriterInit } from '../content
 import { hasCode, isNotFound, OrlopError } from '../errors.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
-import type { OpenParts } from './content-open.ts'
+import type { KnownParts } from './content-parts.ts'
 import { type ContentScope, checkLease, recordBlob } from './content-records.ts'
 import { checkLabels } from './labels.ts'
 
 /** What a `NamespacedWriter` is made from. */
 export interface NamespacedWriterInit {
-  readonly parts: OpenParts
+  readonly parts: KnownParts
   readonly scope: ContentScope
   readonly init: WriterInit
   readonly lock: RefLock

@@ -17,7 +17,8 @@ import { parseFilters } from '../filters/filter.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { decode, encode, type IngestRecord, readBlobRecord, readIngestRecord } from './codec.ts'
-import { type OpenParts, openIngestWriter } from './content-open.ts'
+import { openIngestWriter } from './content-open.ts'
+import type { ContentParts, KnownParts } from './content-parts.ts'
 import {
   blobRecord,
   type ContentScope,
@@ -26,32 +27,10 @@ import {
   ingestRecord,
   noBlob,
 } from './content-records.ts'
-import type { Database } from './database.ts'
-import type { Publisher } from './exchange.ts'
 import { Gate } from './gate.ts'
 import { checkLabels, checkNamespace } from './labels.ts'
 import { deleteLeaseResource } from './leases.ts'
 import { contentKey, kindPrefix, parseKey } from './schema.ts'
-
-/**
- * Whose bytes a namespace may take over instead of being given them: `shared` any that are here, `isolated` those of
- * namespaces with the label `containerd.io/namespace.shareable=true`.
- */
-export type SharingPolicy = 'shared' | 'isolated'
-
-/** What the content of all namespaces has in common. */
-export interface ContentParts {
-  /** Where the bytes are, of all namespaces. It need keep no labels. */
-  readonly backend: ContentStore
-  readonly database: Database
-  readonly events?: Publisher | undefined
-  readonly policy?: SharingPolicy | undefined
-  /** The collection takes its exclusive side. */
-  readonly gate?: Gate | undefined
-  /** One writer a ref; shared by all stores of a database. */
-  readonly locks?: RefLocks | undefined
-  readonly now?: (() => Date) | undefined
-}
 
 /** What a `NamespacedContent` is made from. */
 export interface NamespacedContentOptions extends ContentParts, ContentScope {}
@@ -66,7 +45,7 @@ export interface NamespacedContentOptions extends ContentParts, ContentScope {}
  * @see containerd core/metadata/content.go
  */
 export class NamespacedContent implements ContentStore {
-  readonly #parts: OpenParts
+  readonly #parts: KnownParts
   readonly #scope: ContentScope
 
   /**

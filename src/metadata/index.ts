@@ -18,12 +18,8 @@ export {
   readLeaseRecord,
   readNamespaceRecord,
 } from './codec.ts'
-export {
-  type ContentParts,
-  NamespacedContent,
-  type NamespacedContentOptions,
-  type SharingPolicy,
-} from './content.ts'
+export { NamespacedContent, type NamespacedContentOptions } from './content.ts'
+export type { ContentParts, SharingPolicy } from './content-parts.ts'
 export type { ContentScope } from './content-records.ts'
 export { Database } from './database.ts'
 export {

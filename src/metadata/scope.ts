@@ -1,6 +1,7 @@
 import { RefLocks } from '../content/ref-locks.ts'
 import type { ContentStore } from '../content/types.ts'
-import { NamespacedContent, type SharingPolicy } from './content.ts'
+import { NamespacedContent } from './content.ts'
+import type { SharingPolicy } from './content-parts.ts'
 import type { Database } from './database.ts'
 import { Exchange } from './exchange.ts'
 import { Gate } from './gate.ts'
