@@ -1,6 +1,7 @@
 import { firstOf } from '../../content/first-of.ts'
 import { isNotFound, OrlopError } from '../../errors.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
+import { parseReference, type Reference } from '../../oci/reference.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { OnProgress } from '../progress.ts'
 import type { Fetcher, Resolver } from '../types.ts'
@@ -11,7 +12,6 @@ import { dockerCredentials } from './credentials.ts'
 import { Endpoint, type OnRetry } from './endpoint.ts'
 import type { ForeignOptions } from './foreign.ts'
 import { type Capability, defaultHosts, type Host, type Hosts, type HostsOptions } from './hosts.ts'
-import { type Location, parseLocation } from './location.ts'
 import { refusePrivate } from './private-address.ts'
 import { Repository } from './repository.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
@@ -70,8 +70,8 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
    * @throws UNAUTHENTICATED  the registry wants credentials, or other ones
    */
   async resolve(reference: string, { signal }: AbortOptions = {}): Promise<Descriptor> {
-    const location = parseLocation(reference)
-    const { digest, tag } = location
+    const parsed = parseReference(reference)
+    const { digest, tag } = parsed
     const name = digest ?? tag
     if (name === undefined)
       throw new OrlopError(
@@ -79,7 +79,7 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
         `reference ${reference}: a tag or digest is needed to resolve it`,
       )
     this.#onProgress?.({ type: 'resolving', reference })
-    const repositories = this.#repositories(location, digest ? ['pull'] : ['pull', 'resolve'])
+    const repositories = this.#repositories(parsed, digest ? ['pull'] : ['pull', 'resolve'])
     const target = await firstAnswer(repositories, at => at.resolve(name, { signal }), { signal })
     this.#onProgress?.({ type: 'resolved', reference, target })
     return target
@@ -91,7 +91,7 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
    * @throws INVALID_ARGUMENT  no reference
    */
   async fetcher(reference: string, _options?: AbortOptions): Promise<Fetcher> {
-    const repositories = this.#repositories(parseLocation(reference), ['pull'])
+    const repositories = this.#repositories(parseReference(reference), ['pull'])
     const [only] = repositories
     return repositories.length === 1 && only ? only : firstOf(...repositories)
   }
@@ -106,22 +106,22 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     await this.close()
   }
 
-  #repositories({ registry, repository }: Location, needed: readonly Capability[]): readonly Repository[] {
-    const hosts = this.#hosts(registry).filter(({ capabilities }) =>
-      needed.every(one => capabilities.has(one)),
-    )
+  #repositories({ domain, path }: Reference, needed: readonly Capability[]): readonly Repository[] {
+    const hosts = this.#hosts(domain).filter(({ capabilities }) => needed.every(one => capabilities.has(one)))
     if (hosts.length === 0)
       throw new OrlopError(
         'FAILED_PRECONDITION',
-        `${registry}: no host is configured to ${needed.join(' and ')} from`,
+        `${domain}: no host is configured to ${needed.join(' and ')} from`,
       )
-    return hosts.map(host => new Repository(this.#endpoint(host), repository, this.#foreign))
+    return hosts.map(host => new Repository(this.#endpoint(host), path, this.#foreign))
   }
 
   #endpoint(host: Host): Endpoint {
     const key = JSON.stringify([host.name, host.address, host.schemes, host.path])
     const known = this.#endpoints.get(key)
     if (known) return known
+    if (!URL.canParse(`https://${host.address}`))
+      throw new OrlopError('INVALID_ARGUMENT', `registry ${host.name}: not a host and a port that exists`)
     const send: ForeignOptions['send'] = (request, abort) => this.#client.send(request, abort)
     const parts = { send, authorizer: this.#authorizer, policy: this.#policy, onRetry: this.#onRetry }
     const endpoint = new Endpoint({ ...parts, host })
