@@ -70,6 +70,7 @@ const errnoCodes: Readonly<Record<string, ErrorCode>> = {
   EFBIG: 'RESOURCE_EXHAUSTED',
   EMFILE: 'RESOURCE_EXHAUSTED',
   ENFILE: 'RESOURCE_EXHAUSTED',
+  ELOOP: 'FAILED_PRECONDITION',
   ENOTDIR: 'FAILED_PRECONDITION',
   EISDIR: 'FAILED_PRECONDITION',
   ENOTEMPTY: 'FAILED_PRECONDITION',
@@ -79,12 +80,14 @@ const errnoCodes: Readonly<Record<string, ErrorCode>> = {
 
 const errnoTexts: Readonly<Record<string, string>> = {
   ENOENT: 'no such file or directory',
+  EEXIST: 'it exists already',
   EACCES: 'permission denied',
   EPERM: 'operation not permitted',
   EROFS: 'the file system is read-only',
   ENOSPC: 'no space left on the device',
   EDQUOT: 'disk quota exceeded',
   EMFILE: 'too many open files',
+  ELOOP: 'too many symbolic links',
   ENOTDIR: 'not a directory',
   EISDIR: 'is a directory',
   EIO: 'input/output error of the device',
@@ -98,7 +101,7 @@ const errnoTexts: Readonly<Record<string, string>> = {
 export function fromErrno(error: unknown, what: string): unknown {
   if (isOrlopError(error) || !(error instanceof Error) || !('code' in error)) return error
   const errno = String(error.code)
-  const code = errnoCodes[errno]
+  const code = Object.hasOwn(errnoCodes, errno) ? errnoCodes[errno] : undefined
   if (code === undefined)
     return error.name === 'AbortError'
       ? error

@@ -1,6 +1,15 @@
 import { OrlopError } from '../errors.ts'
 import { algorithmOf, type Digest, digestOf, parseDigest } from './digest.ts'
-import { asArray, asObject, asSize, asString, asStringMap, type JsonObject, optional } from './json.ts'
+import {
+  asArray,
+  asObject,
+  asSize,
+  asString,
+  asStringMap,
+  type JsonObject,
+  lookalikes,
+  optional,
+} from './json.ts'
 import { type Platform, platformToJson, readPlatform } from './platform.ts'
 
 /** String annotations, as OCI documents carry them. */
@@ -25,14 +34,19 @@ export interface Descriptor {
   readonly artifactType?: string
 }
 
+const refuseLookalikes = lookalikes([
+  ...['mediaType', 'digest', 'size', 'urls', 'annotations', 'data', 'platform', 'artifactType'],
+])
+
 /**
  * A descriptor out of parsed JSON.
  *
  * @param what  names the place in errors
- * @throws INVALID_ARGUMENT  a field that is missing or of the wrong kind
+ * @throws INVALID_ARGUMENT  a field that is missing or of the wrong kind, or a key that differs from a known one only in case
  */
 export function readDescriptor(value: unknown, what: string): Descriptor {
   const json = asObject(value, what)
+  refuseLookalikes(json, what)
   const data = optional(json.data, `${what}.data`, asString)
   const platform = optional(json.platform, `${what}.platform`, readPlatform)
   const urls = optional(json.urls, `${what}.urls`, (list, at) => asArray(list, at, asString))
@@ -50,7 +64,8 @@ export function readDescriptor(value: unknown, what: string): Descriptor {
   })
 }
 
-const readDigest = (value: unknown, what: string): Digest => {
+/** A digest out of parsed JSON, or INVALID_ARGUMENT. */
+export function readDigest(value: unknown, what: string): Digest {
   const text = asString(value, what)
   try {
     return parseDigest(text)

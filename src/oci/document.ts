@@ -7,6 +7,7 @@ import {
   asStringMap,
   isObject,
   type JsonObject,
+  lookalikes,
   optional,
   parseJson,
 } from './json.ts'
@@ -95,17 +96,10 @@ const readDocument = (bytes: Uint8Array, what: string, kind: Kind): JsonObject =
   return json
 }
 
-const ours = [
-  'schemaVersion',
-  'mediaType',
-  'artifactType',
-  'manifests',
-  'config',
-  'layers',
-  'fsLayers',
-  'subject',
-  'annotations',
-]
+const refuseLookalikes = lookalikes([
+  ...['schemaVersion', 'mediaType', 'artifactType', 'manifests', 'config', 'layers', 'fsLayers'],
+  ...['subject', 'annotations'],
+])
 
 /**
  * Refuses a document that another program may take for something else.
@@ -122,10 +116,7 @@ export function refuseAmbiguous(json: JsonObject, what: string, kind: Kind): voi
   }
   if (Object.hasOwn(json, 'fsLayers'))
     refuse('Docker schema 1 manifests are not supported; push the image again in a newer format')
-  for (const key of Object.keys(json)) {
-    const known = ours.find(name => name.toLowerCase() === key.toLowerCase())
-    if (known !== undefined && known !== key) refuse(`key ${JSON.stringify(key)} can be taken for "${known}"`)
-  }
+  refuseLookalikes(json, what)
   const foreign = (kind === 'index' ? ['config', 'layers'] : ['manifests']).filter(key =>
     Object.hasOwn(json, key),
   )

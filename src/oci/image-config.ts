@@ -1,6 +1,7 @@
 import { OrlopError } from '../errors.ts'
-import { type Digest, parseDigest } from './digest.ts'
-import { asArray, asObject, asString, type JsonObject, optional, parseJson } from './json.ts'
+import { readDigest } from './descriptor.ts'
+import type { Digest } from './digest.ts'
+import { asArray, asObject, asString, type JsonObject, lookalikes, optional, parseJson } from './json.ts'
 import { type Platform, readPlatform } from './platform.ts'
 
 /** A config larger than this is refused before it is read: 8 MiB. */
@@ -26,6 +27,9 @@ export interface ImageConfig {
   readonly json: JsonObject
 }
 
+const refuseLookalikes = lookalikes(['rootfs', 'history', 'created', 'author'])
+const refuseInRootfs = lookalikes(['type', 'diff_ids'])
+
 /**
  * An image config out of the bytes of a blob. `{}`, the empty config of artifacts, is one without platform and layers.
  *
@@ -41,13 +45,15 @@ export function parseImageConfig(bytes: Uint8Array, what = 'config'): ImageConfi
     )
   }
   const json = asObject(parseJson(bytes, what), what)
+  refuseLookalikes(json, what)
   const rootfs = optional(json.rootfs, `${what}.rootfs`, asObject)
+  if (rootfs) refuseInRootfs(rootfs, `${what}.rootfs`)
   const created = optional(json.created, `${what}.created`, asString)
   const author = optional(json.author, `${what}.author`, asString)
   return Object.freeze({
     platform: readPlatform(json, what),
     diffIds:
-      optional(rootfs?.diff_ids, `${what}.rootfs.diff_ids`, (list, at) => asArray(list, at, readDiffId)) ??
+      optional(rootfs?.diff_ids, `${what}.rootfs.diff_ids`, (list, at) => asArray(list, at, readDigest)) ??
       [],
     history: optional(json.history, `${what}.history`, (list, at) => asArray(list, at, readHistory)) ?? [],
     ...(created !== undefined && { created }),
@@ -55,8 +61,6 @@ export function parseImageConfig(bytes: Uint8Array, what = 'config'): ImageConfi
     json,
   })
 }
-
-const readDiffId = (value: unknown, what: string): Digest => parseDigest(asString(value, what))
 
 const readHistory = (value: unknown, what: string): HistoryEntry => {
   const json = asObject(value, what)

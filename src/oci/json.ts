@@ -37,36 +37,84 @@ const decode = (bytes: Uint8Array, what: string): string => {
 const looksLikeHtml = (text: string): boolean =>
   /^\s*<(!doctype|html|head|body|\?xml)/i.test(text.slice(0, 200))
 
-/** Walks the tokens of valid JSON; `JSON.parse` alone would let the last of two equal keys win. */
+/** Walks the structure of valid JSON; `JSON.parse` alone would let the last of two equal keys win. */
 function checkKeys(text: string, what: string): void {
-  const tokens = /"(?:[^"\\]|\\.)*"|[{}[\],:]/g
-  const open: Array<Set<string> | undefined> = []
+  // True for an object, false for an array.
+  const open: boolean[] = []
+  // One set a level, used again: documents hold many small objects.
+  const keysAt: Array<Set<string>> = []
   let expectsKey = false
-  for (let found = tokens.exec(text); found !== null; found = tokens.exec(text)) {
-    const token = found[0]
-    if (token === '{' || token === '[') {
-      open.push(token === '{' ? new Set() : undefined)
-      if (open.length > maxDepth)
-        throw new OrlopError('INVALID_ARGUMENT', `${what}: nested deeper than ${maxDepth}`)
-      expectsKey = token === '{'
-    } else if (token === '}' || token === ']') {
-      open.pop()
-      expectsKey = false
-    } else if (token === ',') {
-      expectsKey = open.at(-1) !== undefined
-    } else if (token !== ':' && expectsKey) {
-      const keys = open.at(-1)
-      const key: unknown = JSON.parse(token)
-      if (typeof key === 'string' && keys?.has(key)) {
-        throw new OrlopError('INVALID_ARGUMENT', `${what}: key ${JSON.stringify(key)} appears twice`)
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case 0x7b: // {
+      case 0x5b: // [
+        expectsKey = text[at] === '{'
+        open.push(expectsKey)
+        if (open.length > maxDepth) throw invalid(`${what}: nested deeper than ${maxDepth}`)
+        if (expectsKey) keysAt[open.length]?.clear()
+        break
+      case 0x7d: // }
+      case 0x5d: // ]
+        open.pop()
+        expectsKey = false
+        break
+      case 0x2c: // ,
+        expectsKey = open.at(-1) === true
+        break
+      case 0x22: {
+        const end = endOfString(text, at)
+        if (expectsKey) {
+          keysAt[open.length] ??= new Set()
+          addKey(text.slice(at, end), keysAt[open.length], what)
+        }
+        expectsKey = false
+        at = end - 1
       }
-      keys?.add(String(key))
-      expectsKey = false
     }
   }
 }
 
-/** Readers of checked values. Each throws INVALID_ARGUMENT and names the place, `what.key`. */
+const addKey = (quoted: string, keys: Set<string> | undefined, what: string): void => {
+  const key = quoted.includes('\\') ? String(JSON.parse(quoted)) : quoted.slice(1, -1)
+  if (keys?.has(key)) throw invalid(`${what}: key ${JSON.stringify(key.slice(0, 160))} appears twice`)
+  keys?.add(key)
+}
+
+/** Behind the closing quote of the string that opens at `start`. */
+const endOfString = (text: string, start: number): number => {
+  for (let quote = text.indexOf('"', start + 1); quote !== -1; quote = text.indexOf('"', quote + 1)) {
+    let first = quote
+    while (text[first - 1] === '\\') first--
+    if ((quote - first) % 2 === 0) return quote + 1
+  }
+  return text.length
+}
+
+const invalid = (message: string): OrlopError => new OrlopError('INVALID_ARGUMENT', message)
+
+/** A name as Go's decoder compares names: without case, and with the two letters that fold into ASCII. */
+const fold = (key: string): string => key.toUpperCase().toLowerCase()
+
+/**
+ * A check that no key of an object merely resembles one of `known`.
+ *
+ * Go's decoder takes `Digest` for `digest`, and the last of the two wins; JavaScript sees two keys. A document that has
+ * one could be read in two ways.
+ */
+export function lookalikes(known: readonly string[]): (json: JsonObject, what: string) => void {
+  const names = new Map(known.map(name => [fold(name), name]))
+  return (json, what) => {
+    for (const key of Object.keys(json)) {
+      const name = names.get(fold(key))
+      if (name !== undefined && name !== key)
+        throw invalid(`${what}: key ${JSON.stringify(key)} can be taken for "${name}"`)
+    }
+  }
+}
+
+// Readers of checked values. Each throws INVALID_ARGUMENT and names the place, `what.key`.
+
+/** True for a JSON object; an array and null are none. */
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -87,7 +135,7 @@ export function asSize(value: unknown, what: string): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
     throw wrong(what, 'a whole number, not negative', value)
   }
-  return value
+  return value + 0 // -0 is 0
 }
 
 /** An array whose items pass `item`, frozen; or INVALID_ARGUMENT. */

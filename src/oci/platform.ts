@@ -1,6 +1,6 @@
 import { OrlopError } from '../errors.ts'
 import { hostPlatform } from './host-platform.ts'
-import { asArray, asObject, asString, type JsonObject, optional } from './json.ts'
+import { asArray, asObject, asString, type JsonObject, lookalikes, optional } from './json.ts'
 import { isKnownArchitecture, isKnownOs, normalizeArchitecture, normalizeOs } from './platform-names.ts'
 
 export { type HostFacts, hostPlatform } from './host-platform.ts'
@@ -20,9 +20,12 @@ export interface Platform {
   readonly osFeatures?: readonly string[]
 }
 
+const refuseLookalikes = lookalikes(['os', 'architecture', 'variant', 'os.version', 'os.features'])
+
 /** A platform out of parsed JSON; absent `os` and `architecture` are `''`, as Go's decoder has them. */
 export function readPlatform(value: unknown, what: string): Platform {
   const json = asObject(value, what)
+  refuseLookalikes(json, what)
   const variant = optional(json.variant, `${what}.variant`, asString)
   const osVersion = optional(json['os.version'], `${what}.os.version`, asString)
   const osFeatures = optional(json['os.features'], `${what}.os.features`, (list, at) =>
