@@ -18,5 +18,6 @@ export { config, configPlatform, type FoundManifest, findManifest, manifest, roo
 export { type PlatformsOptions, platforms } from './platforms.ts'
 export type { Corrupt, Located, ProbeOptions } from './probe.ts'
 export { size } from './size.ts'
+export { ImageRecords, type ImageRecordsOptions, imageRecords } from './store.ts'
 export type * from './types.ts'
 export { type UsageOptions, usage } from './usage.ts'
