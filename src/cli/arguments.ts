@@ -1,0 +1,78 @@
+import { InvalidArgumentError } from 'commander'
+import { OrlopError } from '../errors.ts'
+import { only } from '../oci/matcher.ts'
+import { formatPlatformAll, hostPlatform, parsePlatform } from '../oci/platform.ts'
+import type { Wanted } from '../runtime/select.ts'
+
+/** For options that may be given more than once. */
+export const collect = (value: string, previous: readonly string[] = []): readonly string[] => [
+  ...previous,
+  value,
+]
+
+/** A whole number of at least 1. */
+export function count(value: string): number {
+  const number = Number(value)
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError('Give a whole number, 1 or more.')
+  return number
+}
+
+/** Bytes: a whole number of at least 0. */
+export function byteCount(value: string): number {
+  const number = Number(value)
+  if (!/^\d+$/.test(value) || !Number.isSafeInteger(number)) {
+    throw new InvalidArgumentError('Give a whole number of bytes.')
+  }
+  return number
+}
+
+/** A duration as Go and `ctr` write it, `90s`, `24h`, `1h30m`, in milliseconds; `0` is none. */
+export function duration(value: string): number {
+  const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+  if (value === '0') return 0
+  if (!/^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/.test(value)) {
+    throw new InvalidArgumentError('Give a duration like 90s, 24h or 1h30m.')
+  }
+  let total = 0
+  for (const [, number, unit = ''] of value.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
+    total += Number(number) * (units[unit] ?? 0)
+  }
+  return Math.round(total)
+}
+
+/** The platforms that `--platform` named; the host's when it named none. */
+export function wantedPlatforms(texts: readonly string[] | undefined): readonly Wanted[] {
+  if (texts === undefined || texts.length === 0) return [hostWanted()]
+  return texts.map(text => {
+    const platform = parsePlatform(text)
+    return { matcher: only(platform), text: formatPlatformAll(platform) }
+  })
+}
+
+/** The platform of this machine; a container's, so linux on macOS. */
+export function hostWanted(): Wanted {
+  const host = hostPlatform()
+  const platform = host.os === 'darwin' ? { ...host, os: 'linux' } : host
+  return { matcher: only(platform), text: formatPlatformAll(platform) }
+}
+
+/** `key=value` arguments as a change of labels; `key=` and `key` alone remove it, as in `ctr`. */
+export function labelArguments(args: readonly string[] | undefined): Readonly<Record<string, string | null>> {
+  return Object.fromEntries(
+    (args ?? []).map(arg => {
+      const at = arg.indexOf('=')
+      const key = at < 0 ? arg : arg.slice(0, at)
+      if (key === '')
+        throw new OrlopError('INVALID_ARGUMENT', `label ${JSON.stringify(arg)}: give <key>=<value>`)
+      const value = at < 0 ? '' : arg.slice(at + 1)
+      return [key, value === '' ? null : value]
+    }),
+  )
+}
+
+/** Labels for something new: those of `labelArguments` that have a value. */
+export const newLabels = (args: readonly string[] | undefined): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries(labelArguments(args)).flatMap(([key, value]) => (value === null ? [] : [[key, value]])),
+  )

@@ -1,0 +1,40 @@
+import os from 'node:os'
+import path from 'node:path'
+import { OrlopError } from '../errors.ts'
+import type { Runtime, Scope } from '../runtime/runtime.ts'
+import type { Output } from './output.ts'
+import type { ProgressMode } from './progress.ts'
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  readonly root?: string
+  readonly namespace?: string
+  readonly address?: string
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly debug?: boolean
+  readonly progress?: ProgressMode
+}
+
+/** What a command works with: where the data goes, when to stop, and the store, opened when first asked for. */
+export interface Context {
+  readonly out: Output
+  readonly signal: AbortSignal
+  readonly options: GlobalOptions
+  /** The store under `--root`; the same one each time, closed when the command ends. */
+  runtime(): Promise<Runtime>
+  /** The stores of `--namespace`. */
+  scope(): Promise<Scope>
+  /** Ends the command with this exit code, after it has printed what it has to say. */
+  fail(exitCode: number): void
+}
+
+/** Where the store lies when neither `--root` nor ORLOP_ROOT says: the user's data directory. */
+export const defaultRoot = (env: NodeJS.ProcessEnv = process.env): string =>
+  path.join(env.XDG_DATA_HOME || path.join(os.homedir(), '.local', 'share'), 'orlop')
+
+/** The root that the options name. An empty one is refused: it is a script's unset variable. */
+export function rootOf({ root }: GlobalOptions): string {
+  if (root === '') throw new OrlopError('INVALID_ARGUMENT', '--root: empty; name a directory')
+  return path.resolve(root ?? defaultRoot())
+}

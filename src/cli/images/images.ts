@@ -1,0 +1,27 @@
+import type { Register } from '../register.ts'
+import { registerCheck } from './check.ts'
+import { registerDelete } from './delete.ts'
+import { registerInspect } from './inspect.ts'
+import { registerLabel } from './label.ts'
+import { registerList } from './list.ts'
+import { registerPlatforms } from './platforms.ts'
+import { registerPull } from './pull.ts'
+import { registerSize } from './size.ts'
+import { registerTag } from './tag.ts'
+
+/** `orlop images …`: each verb in a file of its own. */
+export const registerImages: Register = (noun, context) => {
+  for (const register of [
+    registerPull,
+    registerList,
+    registerCheck,
+    registerInspect,
+    registerSize,
+    registerPlatforms,
+    registerTag,
+    registerLabel,
+    registerDelete,
+  ]) {
+    register(noun, context)
+  }
+}

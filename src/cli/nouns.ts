@@ -1,0 +1,43 @@
+import type { Register } from './register.ts'
+
+/** A noun of the command line, loaded when it is named: `orlop version` need not load the registry client. */
+export interface Noun {
+  readonly name: string
+  readonly aliases: readonly string[]
+  readonly summary: string
+  load(): Promise<Register>
+}
+
+/** Every noun, in the order of `orlop --help`. */
+export const nouns: readonly Noun[] = [
+  {
+    name: 'images',
+    aliases: ['image', 'i'],
+    summary: 'pull, list, check, size, tag and delete images',
+    load: async () => (await import('./images/images.ts')).registerImages,
+  },
+  {
+    name: 'content',
+    aliases: ['c'],
+    summary: 'list, read, ingest and delete blobs',
+    load: async () => (await import('./content/content.ts')).registerContent,
+  },
+  {
+    name: 'leases',
+    aliases: ['lease'],
+    summary: 'create, list and delete leases, which keep content from collection',
+    load: async () => (await import('./leases.ts')).registerLeases,
+  },
+  {
+    name: 'namespaces',
+    aliases: ['namespace', 'ns'],
+    summary: 'create, list, label and remove namespaces',
+    load: async () => (await import('./namespaces.ts')).registerNamespaces,
+  },
+  {
+    name: 'version',
+    aliases: [],
+    summary: 'print the version',
+    load: async () => (await import('./version.ts')).registerVersion,
+  },
+]

@@ -1,0 +1,18 @@
+import type { MaybeTerminal, Progress } from './progress-lines.ts'
+import { jsonLines, plainLines } from './progress-lines.ts'
+
+/** How progress is shown: `auto` is bars on a terminal and lines elsewhere. */
+export type ProgressMode = 'auto' | 'tty' | 'plain' | 'json' | 'none'
+
+/** The display that `mode` names, on `stream`. `quiet` is `none`, unless a mode was asked for. */
+export async function createProgress(
+  mode: ProgressMode,
+  quiet: boolean,
+  stream: MaybeTerminal,
+): Promise<Progress> {
+  if (mode === 'json') return jsonLines(stream)
+  if (mode === 'none' || (quiet && mode === 'auto'))
+    return { onProgress: () => undefined, end: () => undefined }
+  const bars = mode === 'tty' || (mode === 'auto' && stream.isTTY === true && !process.env.CI)
+  return bars ? (await import('./progress-bars.ts')).progressBars(stream) : plainLines(stream)
+}

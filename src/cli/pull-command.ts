@@ -1,0 +1,72 @@
+import process from 'node:process'
+import type { Command } from 'commander'
+import { OrlopError } from '../errors.ts'
+import { formatReference, parseReference, withDefaultTag } from '../oci/reference.ts'
+import { type Pulled, pull } from '../runtime/pull.ts'
+import { collect, count, newLabels, wantedPlatforms } from './arguments.ts'
+import type { Context } from './context.ts'
+import { formatBytes } from './output.ts'
+import { createProgress } from './progress.ts'
+import { addRegistryOptions, openResolver, type RegistryOptions } from './registry-options.ts'
+
+interface PullCommandOptions extends RegistryOptions {
+  readonly platform?: readonly string[]
+  readonly allPlatforms?: boolean
+  readonly maxConcurrentDownloads?: number
+  readonly metadataOnly?: boolean
+  readonly label?: readonly string[]
+}
+
+/** Makes `command` a pull: `orlop images pull`, and `orlop content fetch`, which is the same under ctr's other name. */
+export function addPull(command: Command, context: Context): void {
+  const { out, signal, scope, options: global } = context
+  command
+    .argument('<reference>', 'what to pull: busybox, ghcr.io/owner/name:tag, localhost:5000/name@sha256:…')
+    .option('--platform <os/arch>', 'platform to pull, the host’s by default; may be repeated', collect)
+    .option('--all-platforms', 'pull all that the image has')
+    .option('--max-concurrent-downloads <n>', 'blobs on their way at one time', count, 3)
+    .option('--metadata-only', 'copy indexes, manifests and configs, and no layers')
+    .option('--label <key=value>', 'label of the image; may be repeated', collect)
+  addRegistryOptions(command).action(async (text: string, options: PullCommandOptions) => {
+    if (options.allPlatforms && options.platform) {
+      throw new OrlopError('INVALID_ARGUMENT', 'give --platform or --all-platforms, not both')
+    }
+    const reference = formatReference(withDefaultTag(parseReference(text)))
+    const platforms = options.allPlatforms ? undefined : wantedPlatforms(options.platform)
+    const labels = newLabels(options.label)
+    const opened = await scope()
+    const progress = await createProgress(global.progress ?? 'auto', global.quiet ?? false, process.stderr)
+    try {
+      await using resolver = await openResolver(reference, options, {
+        signal,
+        onProgress: progress.onProgress,
+      })
+      const pulled = await pull({ resolver, scope: opened }, reference, {
+        platforms,
+        labels,
+        metadataOnly: options.metadataOnly,
+        concurrency: options.maxConcurrentDownloads,
+        onProgress: progress.onProgress,
+        signal,
+      })
+      progress.end()
+      show(pulled)
+    } finally {
+      progress.end()
+    }
+  })
+
+  const show = ({ image, replaced, totals }: Pulled): void => {
+    const { name, target } = image
+    if (global.json) {
+      const { blobs, total, fetched, reused } = totals
+      out.json({ name, target, replaced, blobs, bytes: { total, fetched, reused } })
+      return
+    }
+    out.line(global.quiet ? name : `${name} ${target.digest}`)
+    if (global.quiet) return
+    const { blobs, fetched, reused } = totals
+    out.note(`${blobs} blobs: ${formatBytes(fetched)} fetched, ${formatBytes(reused)} were here`)
+    if (replaced) out.note(`the name pointed at ${replaced.digest} before`)
+  }
+}

@@ -1,0 +1,14 @@
+/**
+ * A store under a root directory, and the verbs on it.
+ *
+ * `Runtime.open({root})` opens the blobs and records under a root; `runtime.scope(namespace)` gives the stores of one
+ * namespace: content, images, leases. The verbs (`pull`, `tag`, `lookup`, `describe`, `inspect`) take a scope, and a
+ * resolver where they talk to a registry. One process opens a root at a time; another is told at once who has it.
+ */
+export * from './inspect.ts'
+export * from './list.ts'
+export * from './lookup.ts'
+export * from './pull.ts'
+export * from './runtime.ts'
+export * from './select.ts'
+export * from './tag.ts'

@@ -1,0 +1,65 @@
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import process from 'node:process'
+import { isUnavailable, OrlopError } from '../errors.ts'
+import { isObject, parseJson } from '../oci/json.ts'
+
+/** The process that holds a store. */
+interface Owner {
+  readonly pid: number
+  readonly command: string
+  readonly since: string
+}
+
+/** Says in a file who holds the store, for those who find it held. Best effort: the lock itself is the database's. */
+export async function writeOwner(file: string): Promise<void> {
+  const command = [path.basename(process.argv[1] ?? process.execPath), ...verbs(process.argv.slice(2))].join(
+    ' ',
+  )
+  const owner: Owner = { pid: process.pid, command, since: new Date().toISOString() }
+  await fs.writeFile(file, `${JSON.stringify(owner)}\n`, { mode: 0o600 }).catch(() => undefined)
+}
+
+/** The first words of a command line; never options or what may be their values, which can be secrets. */
+const verbs = (args: readonly string[]): readonly string[] =>
+  args.slice(0, 2).filter((arg, at) => /^[a-z]+$/.test(arg) && !args[at - 1]?.startsWith('-'))
+
+/** Takes the file away, unless it is another process's by now. */
+export async function removeOwner(file: string): Promise<void> {
+  const owner = await readOwner(file)
+  if (owner?.pid === process.pid) await fs.rm(file, { force: true }).catch(() => undefined)
+}
+
+/** A "database is held" error with the name of who holds it; other errors pass. */
+export async function nameOwner(error: unknown, root: string, file: string): Promise<unknown> {
+  if (!isUnavailable(error)) return error
+  const owner = await readOwner(file)
+  const holder =
+    owner && isAlive(owner.pid)
+      ? `process ${owner.pid} (${owner.command}) since ${owner.since}`
+      : 'another process'
+  return new OrlopError(
+    'UNAVAILABLE',
+    `store ${root}: held by ${holder}; wait until it has ended, or use another --root`,
+    { cause: error },
+  )
+}
+
+async function readOwner(file: string): Promise<Owner | undefined> {
+  try {
+    const json = parseJson(await fs.readFile(file), file)
+    if (!isObject(json) || typeof json.pid !== 'number') return undefined
+    return { pid: json.pid, command: String(json.command), since: String(json.since) }
+  } catch {
+    return undefined
+  }
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}

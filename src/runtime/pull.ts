@@ -1,0 +1,149 @@
+import { cached } from '../content/cache.ts'
+import type { ContentStore, Labels } from '../content/types.ts'
+import { isAlreadyExists, isNotFound } from '../errors.ts'
+import { children } from '../handlers/children.ts'
+import { childLabels } from '../handlers/gc-labels.ts'
+import { pipe } from '../handlers/pipe.ts'
+import { leafWhen } from '../handlers/skip.ts'
+import type { Handler } from '../handlers/types.ts'
+import type { ImageRecord, ImageStore } from '../images/types.ts'
+import { withLease } from '../metadata/with-lease.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { isLayer } from '../oci/media-type.ts'
+import { parseReference } from '../oci/reference.ts'
+import type { AbortOptions } from '../options.ts'
+import { copyGraph } from '../remotes/copy.ts'
+import { labelDistributionSource } from '../remotes/distribution-source.ts'
+import { type OnProgress, ProgressTotals, type Totals } from '../remotes/progress.ts'
+import type { Resolver } from '../remotes/types.ts'
+import { localFirst } from './local-first.ts'
+import type { Scope } from './runtime.ts'
+import { selectManifests, type Wanted } from './select.ts'
+
+/** What a pull works with: where from, and into which namespace. */
+export interface PullParts {
+  readonly resolver: Resolver
+  readonly scope: Scope
+}
+
+/** Options of `fetchImage`. */
+export interface FetchOptions extends AbortOptions {
+  /** For each of them the best manifest; absent: all there are. */
+  readonly platforms?: readonly Wanted[] | undefined
+  /** True: indexes, manifests and configs, and no layers. */
+  readonly metadataOnly?: boolean | undefined
+  /** Blobs on their way at one time; default 3. */
+  readonly concurrency?: number | undefined
+  readonly onProgress?: OnProgress | undefined
+}
+
+/** Options of `pull`. */
+export interface PullOptions extends FetchOptions {
+  /** What the image is called here; default: the reference. */
+  readonly name?: string | undefined
+  /** Labels of the image; merged into those it has. */
+  readonly labels?: Labels | undefined
+}
+
+/** What a pull did. */
+export interface Pulled {
+  readonly image: ImageRecord
+  /** What was there before under that name, when it pointed elsewhere. */
+  readonly replaced?: Descriptor
+  readonly totals: Totals
+}
+
+/**
+ * Copies an image here, then names it.
+ *
+ * A lease keeps what has come until the name is written, and for a day should the process die; the next pull goes on from
+ * there, in the middle of a blob too. Blobs that are here are not fetched again. Labels that the image had are kept.
+ *
+ * @param reference  a full one: `docker.io/library/busybox:latest`
+ * @throws NOT_FOUND  no such repository or tag, or no manifest for a platform
+ * @throws UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE  as the registry says
+ * @throws DATA_LOSS  bytes that are not what their digest says
+ * @throws INVALID_ARGUMENT  a reference, index or manifest that is not valid
+ * @throws RESOURCE_EXHAUSTED  the disk is full
+ */
+export async function pull(parts: PullParts, reference: string, options: PullOptions = {}): Promise<Pulled> {
+  const { leases } = parts.scope
+  const { name = reference, labels = {}, signal } = options
+  return withLease(leases, { signal }, async ({ id }) => {
+    const leased = { ...parts, scope: parts.scope.under(id) }
+    const totals = new ProgressTotals()
+    const onProgress: OnProgress = event => {
+      totals.add(event)
+      options.onProgress?.(event)
+    }
+    const target = await fetchImage(leased, reference, { ...options, onProgress })
+    const named = await putImage(leased.scope.images, { name, target, labels }, { signal })
+    return { ...named, totals: totals.totals() }
+  })
+}
+
+/**
+ * Copies an image here without naming it; the caller holds the lease that keeps it. Throws as `pull`.
+ *
+ * @returns what the reference points at
+ */
+export async function fetchImage(
+  { resolver, scope }: PullParts,
+  reference: string,
+  { platforms, metadataOnly = false, concurrency, onProgress, signal }: FetchOptions = {},
+): Promise<Descriptor> {
+  const target = await resolver.resolve(reference, { signal })
+  const { content } = scope
+  const source = cached(localFirst(content, await resolver.fetcher(reference, { signal })))
+  const all = children(source)
+  const chosen = platforms
+    ? await selectManifests(source, target, platforms, { signal })
+    : leafWhen(() => false)
+  const handler = metadataOnly ? pipe(all, chosen, withoutLayers) : pipe(all, chosen)
+  const labels = labelsOf(content, all, reference)
+  await copyGraph(source, content, target, handler, { concurrency, labels, onProgress, signal })
+  return target
+}
+
+const withoutLayers =
+  (next: Handler): Handler =>
+  async (desc, options) =>
+    (await next(desc, options)).filter(child => !isLayer(child))
+
+/** Edges to all children, those of other platforms too, as containerd writes them; and where the blob came from. */
+function labelsOf(content: ContentStore, all: Handler, reference: string) {
+  const { domain, path } = parseReference(reference)
+  const from = labelDistributionSource(content, domain, path)
+  return async (desc: Descriptor, options: AbortOptions): Promise<Labels> => ({
+    ...childLabels(await all(desc, options)),
+    ...(await from(desc, options)),
+  })
+}
+
+interface Naming {
+  readonly name: string
+  readonly target: Descriptor
+  readonly labels: Labels
+}
+
+async function putImage(
+  images: ImageStore,
+  { name, target, labels }: Naming,
+  options: AbortOptions,
+): Promise<Pick<Pulled, 'image' | 'replaced'>> {
+  for (;;) {
+    try {
+      return { image: await images.create({ name, target, labels }, options) }
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error
+    }
+    try {
+      const before = await images.get(name, options)
+      const image = await images.update(name, { target, labels }, options)
+      return before.target.digest === target.digest ? { image } : { image, replaced: before.target }
+    } catch (error) {
+      // Somebody deleted it in between.
+      if (!isNotFound(error)) throw error
+    }
+  }
+}

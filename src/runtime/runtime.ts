@@ -1,0 +1,147 @@
+import { FsStore } from '../content/fs-store.ts'
+import { RefLocks } from '../content/ref-locks.ts'
+import type { ContentStore, InfoProvider, Provider } from '../content/types.ts'
+import { ImageRecords } from '../images/store.ts'
+import type { ImageStore } from '../images/types.ts'
+import { NamespacedContent } from '../metadata/content.ts'
+import type { SharingPolicy } from '../metadata/content-parts.ts'
+import type { Database } from '../metadata/database.ts'
+import { Exchange, type Subscriber } from '../metadata/exchange.ts'
+import { Gate } from '../metadata/gate.ts'
+import { checkNamespace } from '../metadata/labels.ts'
+import type { LeaseManager, LeaseResources } from '../metadata/lease-types.ts'
+import { LeaseStore } from '../metadata/leases.ts'
+import { openLevel } from '../metadata/level-kv.ts'
+import { openDatabase } from '../metadata/migrations.ts'
+import { type NamespaceManager, NamespaceStore } from '../metadata/namespaces.ts'
+import type { AbortOptions } from '../options.ts'
+import { nameOwner, removeOwner, writeOwner } from './owner-file.ts'
+import { layoutOf, makeRoot } from './root.ts'
+
+/** Where a store lies, and how it behaves. */
+export interface RuntimeOptions {
+  /** A directory; made, private to its user, where it is missing. */
+  readonly root: string
+  /** Whose bytes a namespace may take over instead of being given them; default `shared`, as in containerd. */
+  readonly sharing?: SharingPolicy | undefined
+  readonly now?: (() => Date) | undefined
+}
+
+/** The stores of one namespace; with a lease, what is written through them is held by it. */
+export interface Scope {
+  readonly namespace: string
+  readonly content: ContentStore
+  readonly images: ImageStore
+  readonly leases: LeaseManager & LeaseResources
+  /** The namespace's blobs as they lie on disk: a blob whose file is gone is absent here, and its size is the file's. */
+  readonly disk: Provider & InfoProvider
+  /** The same namespace, under a lease. */
+  under(lease: string): Scope
+}
+
+/** What all namespaces share. */
+interface Parts {
+  readonly backend: FsStore
+  readonly database: Database
+  readonly events: Exchange
+  readonly policy: SharingPolicy
+  readonly gate: Gate
+  readonly locks: RefLocks
+  readonly now: () => Date
+}
+
+/**
+ * A store under a root directory, opened by this process: blobs as files, records in LevelDB.
+ *
+ * ```ts
+ * await using runtime = await Runtime.open({ root: '/var/lib/orlop' })
+ * const { images } = runtime.scope('default')
+ * ```
+ */
+export class Runtime implements AsyncDisposable {
+  readonly root: string
+  readonly namespaces: NamespaceManager
+  readonly events: Subscriber
+  readonly #parts: Parts
+
+  private constructor(root: string, parts: Parts) {
+    this.root = root
+    this.namespaces = new NamespaceStore({ db: parts.database, events: parts.events })
+    this.events = parts.events
+    this.#parts = parts
+  }
+
+  /**
+   * Opens the store under a root, or makes one.
+   *
+   * @throws UNAVAILABLE  another process has it open; the text says which
+   * @throws FAILED_PRECONDITION  the root is a file, or was written by a newer orlop
+   * @throws PERMISSION_DENIED  the root may not be written
+   * @throws DATA_LOSS  the records are damaged
+   */
+  static async open(options: RuntimeOptions, { signal }: AbortOptions = {}): Promise<Runtime> {
+    const { root, sharing: policy = 'shared', now = () => new Date() } = options
+    signal?.throwIfAborted()
+    const layout = await makeRoot(root)
+    const database = await open(layout.metadata, layout.owner, root)
+    await writeOwner(layout.owner)
+    const events = new Exchange({ now })
+    const backend = new FsStore(layout.content, { now })
+    return new Runtime(root, {
+      backend,
+      database,
+      events,
+      policy,
+      gate: new Gate(),
+      locks: new RefLocks(),
+      now,
+    })
+  }
+
+  /**
+   * The stores of a namespace, which need not exist yet.
+   *
+   * @throws INVALID_ARGUMENT  a name that is no identifier
+   */
+  scope(namespace = 'default', { lease }: { readonly lease?: string | undefined } = {}): Scope {
+    checkNamespace(namespace)
+    const { database, events, now, backend } = this.#parts
+    const content = new NamespacedContent({ ...this.#parts, namespace, lease })
+    return {
+      namespace,
+      content,
+      images: new ImageRecords({ db: database, events, namespace, lease, now }),
+      leases: new LeaseStore({ db: database, namespace, now }),
+      disk: onDisk(content, backend),
+      under: id => this.scope(namespace, { lease: id }),
+    }
+  }
+
+  /** Waits for the changes under way, then lets go of the root. */
+  async close(): Promise<void> {
+    await removeOwner(layoutOf(this.root).owner)
+    await this.#parts.database.close()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+async function open(metadata: string, owner: string, root: string): Promise<Database> {
+  try {
+    return await openDatabase(await openLevel(metadata))
+  } catch (error) {
+    throw await nameOwner(error, root, owner)
+  }
+}
+
+/** What `content` has a record of and `backend` has the bytes of. */
+const onDisk = (content: ContentStore, backend: InfoProvider): Provider & InfoProvider => ({
+  read: (target, options) => content.read(target, options),
+  info: async (digest, options) => {
+    const info = await content.info(digest, options)
+    const { size } = await backend.info(digest, options)
+    return { ...info, size }
+  },
+})

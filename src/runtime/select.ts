@@ -1,0 +1,71 @@
+import type { Provider } from '../content/types.ts'
+import { isNotFound, OrlopError } from '../errors.ts'
+import { rewrite } from '../handlers/pipe.ts'
+import type { Wrap } from '../handlers/types.ts'
+import { findManifest } from '../images/manifest.ts'
+import { platforms } from '../images/platforms.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import type { Matcher } from '../oci/matcher.ts'
+import { isIndex } from '../oci/media-type.ts'
+import { formatPlatformAll } from '../oci/platform.ts'
+import type { AbortOptions } from '../options.ts'
+
+/** One platform asked for: who matches, and how to name it when nobody does. */
+export interface Wanted {
+  readonly matcher: Matcher
+  /** `linux/arm64`. */
+  readonly text: string
+}
+
+/**
+ * A wrap that leaves, of every index below `root`, what leads to the best manifest for each of `wanted`.
+ *
+ * A root that is no index passes whole, whatever its platform, as in containerd. containerd takes the union of all that
+ * match when several platforms are asked for; here each gets its one best manifest.
+ *
+ * @throws NOT_FOUND  nothing matches one of `wanted`; the text lists what there is
+ */
+export async function selectManifests(
+  provider: Provider,
+  root: Descriptor,
+  wanted: readonly Wanted[],
+  options: AbortOptions = {},
+): Promise<Wrap> {
+  if (!isIndex(root)) return next => next
+  const kept = new Set<Digest>()
+  for (const { matcher, text } of wanted) {
+    try {
+      const { path } = await findManifest(provider, root, { ...options, platform: matcher })
+      for (const { digest } of path) kept.add(digest)
+    } catch (error) {
+      throw isNotFound(error) ? await noMatch(provider, root, text, error, options) : error
+    }
+  }
+  return rewrite((descs, parent) =>
+    isIndex(parent) ? descs.filter(({ digest }) => kept.has(digest)) : descs,
+  )
+}
+
+async function noMatch(
+  provider: Provider,
+  root: Descriptor,
+  text: string,
+  cause: unknown,
+  options: AbortOptions,
+): Promise<unknown> {
+  const offered = new Set<string>()
+  try {
+    for await (const platform of platforms(provider, root, options)) offered.add(formatPlatformAll(platform))
+  } catch {
+    // What went wrong first is what matters.
+    return cause
+  }
+  if (offered.has(text)) return cause
+  const list = [...offered].sort().join(', ')
+  return new OrlopError(
+    'NOT_FOUND',
+    `index ${root.digest}: no manifest for platform ${text}; ${list ? `it offers ${list}` : 'it names no platforms'}`,
+    { cause },
+  )
+}
