@@ -1,11 +1,9 @@
 import type { InfoProvider, Provider } from '../content/types.ts'
-import { children, readManifest } from '../handlers/children.ts'
-import { leafWhen } from '../handlers/skip.ts'
-import type { Handler } from '../handlers/types.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { isIndex, isManifest } from '../oci/media-type.ts'
+import { type Inspection, inspect, isWhole, platformInside, requiredBy } from './inspection.ts'
 import { type Corrupt, type Located, lookAt, Probe, type ProbeOptions } from './probe.ts'
-import { candidates, configPlatform, isMarked, lastOf, takes } from './select.ts'
+import { candidates, isMarked, lastOf, takes } from './select.ts'
 import type { PlatformOptions } from './types.ts'
 
 /** Options of `check`. */
@@ -42,7 +40,7 @@ export async function check(
 ): Promise<Availability> {
   options.signal?.throwIfAborted()
   const probe = new Probe(store, options)
-  const { path, required } = await choose(store, probe, target, options)
+  const { path, required } = await choose(inspect(store, probe), target, options)
   const findings = await lookAt(probe, required)
   const whole = findings.missing.length === 0 && findings.corrupt.length === 0
   const isImage = isIndex(target) || isManifest(target)
@@ -60,12 +58,6 @@ export const deepCheck = (
   options: PlatformOptions = {},
 ): Promise<Availability> => check(store, target, { ...options, deep: true })
 
-/** `children` for a store that may lack anything: an index that is absent or corrupt has none. */
-export const presentChildren =
-  (store: Provider, probe: Probe): Handler =>
-  async (desc, options) =>
-    (await probe.document(desc, () => children(store)(desc, options))) ?? []
-
 interface Choice {
   /** The way to the chosen manifest. */
   readonly path?: readonly Descriptor[]
@@ -74,59 +66,32 @@ interface Choice {
 }
 
 /** The first manifest that fits, else the first that may: one without platform whose config is not here to be asked. */
-async function choose(
-  store: Provider,
-  probe: Probe,
-  target: Descriptor,
-  options: CheckOptions,
-): Promise<Choice> {
+async function choose(inspection: Inspection, target: Descriptor, options: CheckOptions): Promise<Choice> {
   let unknown: Choice | undefined
   const absent: Array<readonly Descriptor[]> = []
-  const handler = leafWhen(isManifest)(presentChildren(store, probe))
-  for await (const path of candidates(handler, target, options)) {
+  for await (const path of candidates(inspection.below, target, options)) {
     const desc = lastOf(path)
     if (isIndex(desc)) {
-      if ((await probe.look(desc)).state !== 'present') absent.push(path)
+      if (!(await isWhole(inspection, desc, options))) absent.push(path)
     } else if (isManifest(desc)) {
-      const fits = await isFit(store, probe, path, options)
+      const fits = await isFit(inspection, path, options)
       if (fits === false) continue
-      const choice = { path, required: await requiredBy(store, probe, path, options) }
+      const choice = { path, required: await requiredBy(inspection, path, options) }
       if (fits === true) return choice
       unknown ??= choice
     }
   }
-  return unknown ?? opaque(target, absent)
+  return unknown ?? { required: [[target], ...absent] }
 }
-
-const opaque = (target: Descriptor, absent: ReadonlyArray<readonly Descriptor[]>): Choice => ({
-  required: [[target], ...absent],
-})
 
 /** `undefined` when only a config could tell, and it is not here. */
 async function isFit(
-  store: Provider,
-  probe: Probe,
-  path: readonly Descriptor[],
-  { platform, signal }: PlatformOptions,
-): Promise<boolean | undefined> {
-  if (platform === undefined || isMarked(path)) return true
-  const desc = lastOf(path)
-  const manifest = await probe.document(desc, () => readManifest(store, desc, { signal }))
-  if (manifest === undefined) return undefined
-  const found = await probe.document(manifest.config, async () => ({
-    platform: await configPlatform(store, manifest.config, { signal }),
-  }))
-  return found && takes(platform, found.platform)
-}
-
-/** The ways to all that a manifest needs: what leads to it, itself, its config and layers. */
-export async function requiredBy(
-  store: Provider,
-  probe: Probe,
+  inspection: Inspection,
   path: readonly Descriptor[],
   options: PlatformOptions,
-): Promise<ReadonlyArray<readonly Descriptor[]>> {
-  const way = path.map((_, at) => path.slice(0, at + 1))
-  const below = await presentChildren(store, probe)(lastOf(path), options)
-  return [...way, ...below.map(desc => [...path, desc])]
+): Promise<boolean | undefined> {
+  const { platform } = options
+  if (platform === undefined || isMarked(path)) return true
+  const found = await platformInside(inspection, lastOf(path), options)
+  return found && takes(platform, found.platform)
 }

@@ -1,5 +1,4 @@
 import type { InfoProvider, Provider } from '../content/types.ts'
-import { readManifest } from '../handlers/children.ts'
 import { isUnknownPlatform } from '../handlers/limit.ts'
 import { pipe } from '../handlers/pipe.ts'
 import { leafWhen } from '../handlers/skip.ts'
@@ -8,9 +7,10 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import type { Matcher } from '../oci/matcher.ts'
 import { isIndex, isManifest } from '../oci/media-type.ts'
 import { normalizePlatform, type Platform } from '../oci/platform.ts'
-import { type CheckOptions, presentChildren, requiredBy } from './check.ts'
+import type { CheckOptions } from './check.ts'
+import { type Inspection, inspect, isWhole, platformInside, requiredBy } from './inspection.ts'
 import { type Corrupt, type Findings, type Located, lookAt, Probe } from './probe.ts'
-import { configPlatform, entriesOnce, lastOf } from './select.ts'
+import { entriesOnce, lastOf } from './select.ts'
 
 /** Whether all, some or none of the blobs are here, whole. */
 export type State = 'complete' | 'partial' | 'missing'
@@ -71,14 +71,15 @@ export async function completeness(
   const { platform, signal } = options
   signal?.throwIfAborted()
   const probe = new Probe(store, options)
-  const handler = pipe(presentChildren(store, probe), leafWhen(isManifest))
+  const inspection = inspect(store, probe)
+  const handler = pipe(inspection.below, leafWhen(isManifest))
   const entries: EntryReport[] = []
   for await (const path of walkPaths(handler, [target], { ...entriesOnce(), signal })) {
     const desc = lastOf(path)
-    if (isIndex(desc) && (await probe.look(desc)).state === 'present') continue
-    const found = await identify(store, probe, desc, options)
+    if (isIndex(desc) && (await isWhole(inspection, desc, options))) continue
+    const found = await identify(inspection, desc, options)
     if (!isAsked(platform, found)) continue
-    const required = isManifest(desc) ? await requiredBy(store, probe, path, options) : [path]
+    const required = isManifest(desc) ? await requiredBy(inspection, path, options) : [path]
     // The indexes above are here, or this entry would not be known.
     entries.push({ ...found, ...reportOf(path, await lookAt(probe, own(path, required))) })
   }
@@ -87,32 +88,13 @@ export async function completeness(
 
 type Identity = Pick<EntryReport, 'kind' | 'platform'>
 
-async function identify(
-  store: Provider,
-  probe: Probe,
-  desc: Descriptor,
-  options: CheckOptions,
-): Promise<Identity> {
+async function identify(inspection: Inspection, desc: Descriptor, options: CheckOptions): Promise<Identity> {
   const named = desc.platform && normalizePlatform(desc.platform)
   if (named && isUnknownPlatform(named)) return { kind: 'attestation', platform: named }
   if (isIndex(desc)) return { kind: 'index', ...(named && { platform: named }) }
   if (!isManifest(desc)) return { kind: 'blob', ...(named && { platform: named }) }
   if (named) return { kind: 'platform', platform: named }
-  return identifyByConfig(store, probe, desc, options)
-}
-
-async function identifyByConfig(
-  store: Provider,
-  probe: Probe,
-  desc: Descriptor,
-  { signal }: CheckOptions,
-): Promise<Identity> {
-  const manifest = await probe.document(desc, () => readManifest(store, desc, { signal }))
-  const found =
-    manifest &&
-    (await probe.document(manifest.config, async () => ({
-      platform: await configPlatform(store, manifest.config, { signal }),
-    })))
+  const found = await platformInside(inspection, desc, options)
   if (found === undefined) return { kind: 'platform' }
   const { platform } = found
   if (platform === undefined) return { kind: 'artifact' }
