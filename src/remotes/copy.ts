@@ -68,7 +68,8 @@ class Board {
     const { size: total } = target
     const { fetched = 0, reused = 0, offset: before = 0 } = this.#events.get(keyOf(target)) ?? {}
     const base = { target, ref, offset, total, fetched, reused }
-    if (type === 'exists') this.#put({ ...base, type: 'exists', reused: total })
+    // Fetched, and then found to be there: somebody else was faster, or its record had lost its bytes.
+    if (type === 'exists') this.#put({ ...base, type: 'exists', reused: fetched > 0 ? reused : total })
     else if (type === 'committed') this.#put({ ...base, type: 'complete' })
     else if (type === 'copied')
       this.#put({ ...base, type: 'downloading', fetched: fetched + offset - before })
