@@ -17,7 +17,7 @@ import type { DeleteImageOptions, ImageChange, ImageRecord, ImageStore, NewImage
 
 /** What `ImageRecords` works on. */
 export interface ImageRecordsOptions {
-  readonly db: Database
+  readonly database: Database
   readonly namespace: string
   /** The lease of the caller: it holds images with an expiry that are created, and lets go of those deleted. */
   readonly lease?: string | undefined
@@ -39,14 +39,14 @@ export interface ImageRecordsOptions {
  * @see containerd core/metadata/images.go
  */
 export class ImageRecords implements ImageStore {
-  readonly #db: Database
+  readonly #database: Database
   readonly #namespace: string
   readonly #lease: string | undefined
   readonly #events: Publisher | undefined
   readonly #now: () => Date
 
-  constructor({ db, namespace, lease, events, now = () => new Date() }: ImageRecordsOptions) {
-    this.#db = db
+  constructor({ database, namespace, lease, events, now = () => new Date() }: ImageRecordsOptions) {
+    this.#database = database
     this.#namespace = checkNamespace(namespace)
     this.#lease = lease
     this.#events = events
@@ -55,7 +55,7 @@ export class ImageRecords implements ImageStore {
 
   async get(name: string, { signal }: AbortOptions = {}): Promise<ImageRecord> {
     signal?.throwIfAborted()
-    return this.#db.view(view => this.#require(view, name))
+    return this.#database.view(view => this.#require(view, name))
   }
 
   list(filters: readonly string[] = [], options: AbortOptions = {}): AsyncIterable<ImageRecord> {
@@ -66,7 +66,7 @@ export class ImageRecords implements ImageStore {
   async create({ name, target, labels = {} }: NewImage, options: AbortOptions = {}): Promise<ImageRecord> {
     const at = this.#now()
     const image = checked({ name, target, labels: keptLabels(labels), createdAt: at, updatedAt: at })
-    await this.#db.update(async tx => {
+    await this.#database.update(async tx => {
       const key = imageKey(this.#namespace, name)
       if ((await tx.get(key)) !== undefined) {
         throw new OrlopError('ALREADY_EXISTS', `image ${JSON.stringify(name)} already exists`)
@@ -84,7 +84,7 @@ export class ImageRecords implements ImageStore {
   async update(name: string, change: ImageChange, options: AbortOptions = {}): Promise<ImageRecord> {
     if (name === '') throw new OrlopError('INVALID_ARGUMENT', 'image: the name must not be empty')
     const now = this.#now()
-    const image = await this.#db.update(async tx => {
+    const image = await this.#database.update(async tx => {
       const found = await this.#require(tx, name)
       const updatedAt = now < found.createdAt ? found.createdAt : now
       const changed = checked({ ...changedBy(found, change), updatedAt })
@@ -96,7 +96,7 @@ export class ImageRecords implements ImageStore {
   }
 
   async delete(name: string, { target, signal }: DeleteImageOptions = {}): Promise<void> {
-    await this.#db.update(
+    await this.#database.update(
       async tx => {
         const found = await this.#require(tx, name)
         if (target !== undefined && found.target.digest !== target) {
@@ -130,7 +130,7 @@ export class ImageRecords implements ImageStore {
     { signal }: AbortOptions,
   ): AsyncGenerator<ImageRecord, void, undefined> {
     signal?.throwIfAborted()
-    yield* await this.#db.view(async view => {
+    yield* await this.#database.view(async view => {
       const images: ImageRecord[] = []
       for await (const image of imageRecords(view, this.#namespace, { signal })) {
         if (wanted(image)) images.push(image)

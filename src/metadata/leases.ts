@@ -23,7 +23,7 @@ import type { Transaction } from './transaction.ts'
 
 /** What a `LeaseStore` works on. */
 export interface LeaseStoreOptions {
-  readonly db: Database
+  readonly database: Database
   readonly namespace: string
   readonly now?: (() => Date) | undefined
   /** Makes ids for leases that come without. */
@@ -41,13 +41,13 @@ export interface LeaseStoreOptions {
  * @see containerd core/metadata/leases.go
  */
 export class LeaseStore implements LeaseManager, LeaseResources {
-  readonly #db: Database
+  readonly #database: Database
   readonly #namespace: string
   readonly #now: () => Date
   readonly #id: () => string
 
-  constructor({ db, namespace, now = () => new Date(), id = newLeaseId }: LeaseStoreOptions) {
-    this.#db = db
+  constructor({ database, namespace, now = () => new Date(), id = newLeaseId }: LeaseStoreOptions) {
+    this.#database = database
     this.#namespace = checkNamespace(namespace)
     this.#now = now
     this.#id = id
@@ -61,7 +61,7 @@ export class LeaseStore implements LeaseManager, LeaseResources {
       createdAt: this.#now(),
     }
     const key = leaseKey(this.#namespace, id)
-    await this.#db.update(async tx => {
+    await this.#database.update(async tx => {
       if ((await tx.get(key)) !== undefined) {
         throw new OrlopError('ALREADY_EXISTS', `lease ${JSON.stringify(id)} already exists`)
       }
@@ -84,18 +84,18 @@ export class LeaseStore implements LeaseManager, LeaseResources {
   }
 
   async delete(id: string, options: AbortOptions = {}): Promise<void> {
-    await this.#db.update(async tx => {
+    await this.#database.update(async tx => {
       await requireLease(tx, this.#namespace, id)
       await deleteLease(tx, this.#namespace, id)
     }, options)
   }
 
   async addResource(lease: string, resource: LeaseResource, options: AbortOptions = {}): Promise<void> {
-    await this.#db.update(tx => addLeaseResource(tx, this.#namespace, lease, resource), options)
+    await this.#database.update(tx => addLeaseResource(tx, this.#namespace, lease, resource), options)
   }
 
   async deleteResource(lease: string, resource: LeaseResource, options: AbortOptions = {}): Promise<void> {
-    await this.#db.update(async tx => {
+    await this.#database.update(async tx => {
       await requireLease(tx, this.#namespace, lease)
       deleteLeaseResource(tx, this.#namespace, lease, resource)
     }, options)
@@ -105,7 +105,7 @@ export class LeaseStore implements LeaseManager, LeaseResources {
     lease: string,
     options: AbortOptions = {},
   ): AsyncGenerator<LeaseResource, void, undefined> {
-    const found = await this.#db.view(async view => {
+    const found = await this.#database.view(async view => {
       await requireLease(view, this.#namespace, lease)
       const list: LeaseResource[] = []
       for await (const { key } of view.range(leaseResourcesPrefix(this.#namespace, lease), options)) {
@@ -122,7 +122,7 @@ export class LeaseStore implements LeaseManager, LeaseResources {
     wanted: (lease: Lease) => boolean,
     options: AbortOptions,
   ): AsyncGenerator<Lease, void, undefined> {
-    const found = await this.#db.view(async view => {
+    const found = await this.#database.view(async view => {
       const list: Lease[] = []
       for await (const { key, value } of view.range(kindPrefix(this.#namespace, 'lease'), options)) {
         const parsed = parseKey(key)

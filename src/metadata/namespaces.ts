@@ -43,17 +43,17 @@ export interface NamespaceManager {
 
 /** What a `NamespaceStore` works on. */
 export interface NamespaceStoreOptions {
-  readonly db: Database
+  readonly database: Database
   readonly events?: Publisher | undefined
 }
 
 /** The namespace records. @see containerd core/metadata/namespaces.go */
 export class NamespaceStore implements NamespaceManager {
-  readonly #db: Database
+  readonly #database: Database
   readonly #events: Publisher | undefined
 
-  constructor({ db, events }: NamespaceStoreOptions) {
-    this.#db = db
+  constructor({ database, events }: NamespaceStoreOptions) {
+    this.#database = database
     this.#events = events
   }
 
@@ -61,7 +61,7 @@ export class NamespaceStore implements NamespaceManager {
     const key = namespaceKey(checkNamespace(name))
     checkLabels(`namespace ${name}`, labels)
     const namespace = Object.freeze({ name, labels: keptLabels(labels) })
-    await this.#db.update(async tx => {
+    await this.#database.update(async tx => {
       if ((await tx.get(key)) !== undefined) {
         throw new OrlopError('ALREADY_EXISTS', `namespace "${name}" already exists`)
       }
@@ -73,12 +73,12 @@ export class NamespaceStore implements NamespaceManager {
 
   async labels(name: string, options: AbortOptions = {}): Promise<Labels> {
     const key = namespaceKey(checkNamespace(name))
-    return this.#db.view(view => labelsAt(view, key, options))
+    return this.#database.view(view => labelsAt(view, key, options))
   }
 
   async update(name: string, change: LabelsChange, options: AbortOptions = {}): Promise<Namespace> {
     const key = namespaceKey(checkNamespace(name))
-    const namespace = await this.#db.update(async tx => {
+    const namespace = await this.#database.update(async tx => {
       const labels = changeLabels(await labelsAt(tx, key), change)
       checkLabels(`namespace ${name}`, labels)
       tx.put(key, { labels })
@@ -89,7 +89,7 @@ export class NamespaceStore implements NamespaceManager {
   }
 
   async *list(options: AbortOptions = {}): AsyncGenerator<Namespace, void, undefined> {
-    const found = await this.#db.view(async view => {
+    const found = await this.#database.view(async view => {
       const list: Namespace[] = []
       for await (const { key, value } of view.range(namespacesPrefix, options)) {
         const parsed = parseKey(key)
@@ -103,7 +103,7 @@ export class NamespaceStore implements NamespaceManager {
 
   async delete(name: string, options: AbortOptions = {}): Promise<void> {
     const key = namespaceKey(checkNamespace(name))
-    await this.#db.update(async tx => {
+    await this.#database.update(async tx => {
       if ((await tx.get(key)) === undefined) {
         throw new OrlopError('NOT_FOUND', `namespace "${name}" does not exist`)
       }

@@ -53,7 +53,7 @@ export class Metadata {
     this.database = database
     this.backend = backend
     this.events = events ?? new Exchange({ now })
-    this.namespaces = new NamespaceStore({ db: database, events: this.events })
+    this.namespaces = new NamespaceStore({ database, events: this.events })
     this.#policy = policy
     this.#now = now
   }
@@ -79,7 +79,7 @@ export class Metadata {
       namespace,
       lease,
       content: new NamespacedContent({ ...common, namespace, lease }),
-      leases: new LeaseStore({ db: database, namespace, now: this.#now }),
+      leases: new LeaseStore({ database, namespace, now: this.#now }),
     })
   }
 }

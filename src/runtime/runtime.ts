@@ -66,7 +66,7 @@ export class Runtime implements AsyncDisposable {
 
   private constructor(root: string, parts: Parts) {
     this.root = root
-    this.namespaces = new NamespaceStore({ db: parts.database, events: parts.events })
+    this.namespaces = new NamespaceStore({ database: parts.database, events: parts.events })
     this.events = parts.events
     this.#parts = parts
   }
@@ -110,8 +110,8 @@ export class Runtime implements AsyncDisposable {
     return {
       namespace,
       content,
-      images: new ImageRecords({ db: database, events, namespace, lease, now }),
-      leases: new LeaseStore({ db: database, namespace, now }),
+      images: new ImageRecords({ database, events, namespace, lease, now }),
+      leases: new LeaseStore({ database, namespace, now }),
       disk: onDisk(content, backend),
       under: id => this.scope(namespace, { lease: id }),
     }

@@ -17,18 +17,22 @@ const open = (): Database => new Database(new MemoryKeyValue())
 const target: Descriptor = { mediaType: mediaTypes.ociManifest, digest: digestOf('x'), size: 1 }
 const expiring = { 'containerd.io/gc.expire': '2030-01-01T00:00:00Z' }
 
-imageStoreSuite(test, 'ImageRecords', async () => new ImageRecords({ db: open(), namespace: 'default' }))
+imageStoreSuite(
+  test,
+  'ImageRecords',
+  async () => new ImageRecords({ database: open(), namespace: 'default' }),
+)
 
 imageStoreSuite(test, 'ImageRecords on LevelDB', async t => {
   const db = new Database(await openLevel(await temporaryDirectory(t)))
   t.teardown(() => db.close())
-  return new ImageRecords({ db, namespace: 'default' })
+  return new ImageRecords({ database: db, namespace: 'default' })
 })
 
 test('ImageRecords of one namespace does not see those of another', async t => {
   const db = open()
-  const ours = new ImageRecords({ db, namespace: 'ours' })
-  const theirs = new ImageRecords({ db, namespace: 'theirs' })
+  const ours = new ImageRecords({ database: db, namespace: 'ours' })
+  const theirs = new ImageRecords({ database: db, namespace: 'theirs' })
   await ours.create({ name: 'a', target })
   await t.throwsAsync(theirs.get('a'), { code: 'NOT_FOUND' })
   await t.throwsAsync(theirs.delete('a'), { code: 'NOT_FOUND' })
@@ -39,8 +43,8 @@ test('ImageRecords of one namespace does not see those of another', async t => {
 })
 
 test('ImageRecords refuses a namespace that is none', t => {
-  t.throws(() => new ImageRecords({ db: open(), namespace: '' }), { code: 'FAILED_PRECONDITION' })
-  t.throws(() => new ImageRecords({ db: open(), namespace: 'a/b' }), { code: 'INVALID_ARGUMENT' })
+  t.throws(() => new ImageRecords({ database: open(), namespace: '' }), { code: 'FAILED_PRECONDITION' })
+  t.throws(() => new ImageRecords({ database: open(), namespace: 'a/b' }), { code: 'INVALID_ARGUMENT' })
 })
 
 test('ImageRecords keeps the whole descriptor, where containerd keeps four fields', async t => {
@@ -53,12 +57,12 @@ test('ImageRecords keeps the whole descriptor, where containerd keeps four field
     platform: { os: 'linux', architecture: 'arm', variant: 'v7', osVersion: '1', osFeatures: ['f'] },
     artifactType: 'application/x-thing',
   }
-  await new ImageRecords({ db, namespace: 'default' }).create({ name: 'a', target: whole })
-  t.deepEqual((await new ImageRecords({ db, namespace: 'default' }).get('a')).target, whole)
+  await new ImageRecords({ database: db, namespace: 'default' }).create({ name: 'a', target: whole })
+  t.deepEqual((await new ImageRecords({ database: db, namespace: 'default' }).get('a')).target, whole)
 })
 
 test('ImageRecords gives out frozen records that do not share what was put in', async t => {
-  const store = new ImageRecords({ db: open(), namespace: 'default' })
+  const store = new ImageRecords({ database: open(), namespace: 'default' })
   const annotations: Record<string, string> = { a: 'b' }
   const labels: Record<string, string> = { c: 'd' }
   const created = await store.create({ name: 'a', target: { ...target, annotations }, labels })
@@ -73,7 +77,7 @@ test('ImageRecords gives out frozen records that do not share what was put in', 
 
 test('ImageRecords takes its time from its options, and keeps createdAt', async t => {
   let at = '2026-01-02T03:04:05.678Z'
-  const store = new ImageRecords({ db: open(), namespace: 'default', now: () => new Date(at) })
+  const store = new ImageRecords({ database: open(), namespace: 'default', now: () => new Date(at) })
   await store.create({ name: 'a', target })
   at = '2026-01-02T03:04:06.000Z'
   await store.update('a', { labels: { x: 'y' } })
@@ -84,7 +88,7 @@ test('ImageRecords takes its time from its options, and keeps createdAt', async 
 
 test('ImageRecords never says that an image was updated before it was created', async t => {
   let at = '2026-01-02T00:00:00.000Z'
-  const store = new ImageRecords({ db: open(), namespace: 'default', now: () => new Date(at) })
+  const store = new ImageRecords({ database: open(), namespace: 'default', now: () => new Date(at) })
   await store.create({ name: 'a', target })
   at = '2025-01-01T00:00:00.000Z'
   const { createdAt, updatedAt } = await store.update('a', {})
@@ -94,7 +98,7 @@ test('ImageRecords never says that an image was updated before it was created', 
 test('ImageRecords publishes each change after it is durable', async t => {
   const db = open()
   const events = new Exchange()
-  const store = new ImageRecords({ db, namespace: 'default', events })
+  const store = new ImageRecords({ database: db, namespace: 'default', events })
   const seen: Array<readonly [string, unknown, boolean]> = []
   const watching = (async () => {
     for await (const { topic, event, namespace } of events.subscribe()) {
@@ -121,7 +125,7 @@ test('ImageRecords publishes each change after it is durable', async t => {
 test('ImageRecords publishes nothing of a change that failed', async t => {
   const published: string[] = []
   const events = { publish: ({ topic }: { readonly topic: string }) => void published.push(topic) }
-  const store = new ImageRecords({ db: open(), namespace: 'default', events })
+  const store = new ImageRecords({ database: open(), namespace: 'default', events })
   await store.create({ name: 'a', target })
   await t.throwsAsync(store.create({ name: 'a', target }), { code: 'ALREADY_EXISTS' })
   await t.throwsAsync(store.update('a', { target: { ...target, size: 0 } }), { code: 'INVALID_ARGUMENT' })
@@ -138,7 +142,7 @@ test('ImageRecords publishes nothing when the commit fails', async t => {
     [Symbol.asyncDispose]: () => kv[Symbol.asyncDispose](),
   }
   const events = { publish: () => t.fail() }
-  const store = new ImageRecords({ db: new Database(failing), namespace: 'default', events })
+  const store = new ImageRecords({ database: new Database(failing), namespace: 'default', events })
   await t.throwsAsync(store.create({ name: 'a', target }), { message: 'disk full' })
 })
 
@@ -147,9 +151,9 @@ const resources = async (leases: LeaseStore) =>
 
 test('ImageRecords adds an image with an expiry to the lease', async t => {
   const db = open()
-  const leases = new LeaseStore({ db, namespace: 'default' })
+  const leases = new LeaseStore({ database: db, namespace: 'default' })
   await leases.create({ id: 'lease' })
-  const store = new ImageRecords({ db, namespace: 'default', lease: 'lease' })
+  const store = new ImageRecords({ database: db, namespace: 'default', lease: 'lease' })
   await store.create({ name: 'a:1', target, labels: expiring })
   await store.create({ name: 'b', target })
   t.deepEqual(await resources(leases), ['images a:1'])
@@ -157,11 +161,15 @@ test('ImageRecords adds an image with an expiry to the lease', async t => {
 
 test('ImageRecords lets the lease go of an image that is deleted', async t => {
   const db = open()
-  const leases = new LeaseStore({ db, namespace: 'default' })
+  const leases = new LeaseStore({ database: db, namespace: 'default' })
   await leases.create({ id: 'lease' })
-  const store = new ImageRecords({ db, namespace: 'default', lease: 'lease' })
+  const store = new ImageRecords({ database: db, namespace: 'default', lease: 'lease' })
   await store.create({ name: 'a', target, labels: expiring })
-  await new ImageRecords({ db, namespace: 'default' }).create({ name: 'b', target, labels: expiring })
+  await new ImageRecords({ database: db, namespace: 'default' }).create({
+    name: 'b',
+    target,
+    labels: expiring,
+  })
   await store.delete('b')
   t.deepEqual(await resources(leases), ['images a'])
   await store.delete('a')
@@ -170,7 +178,7 @@ test('ImageRecords lets the lease go of an image that is deleted', async t => {
 
 test('ImageRecords refuses a lease that is not there, and creates nothing', async t => {
   const db = open()
-  const store = new ImageRecords({ db, namespace: 'default', lease: 'lease' })
+  const store = new ImageRecords({ database: db, namespace: 'default', lease: 'lease' })
   await t.throwsAsync(store.create({ name: 'a', target, labels: expiring }), {
     code: 'NOT_FOUND',
     message: /lease/,
@@ -179,13 +187,13 @@ test('ImageRecords refuses a lease that is not there, and creates nothing', asyn
 })
 
 test('ImageRecords needs no lease for an image without expiry, nor to delete', async t => {
-  const store = new ImageRecords({ db: open(), namespace: 'default', lease: 'lease' })
+  const store = new ImageRecords({ database: open(), namespace: 'default', lease: 'lease' })
   await store.create({ name: 'a', target })
   await t.notThrowsAsync(store.delete('a'))
 })
 
 test('ImageRecords.list() may be iterated while images are deleted and created', async t => {
-  const store = new ImageRecords({ db: open(), namespace: 'default' })
+  const store = new ImageRecords({ database: open(), namespace: 'default' })
   for (const name of ['a', 'b', 'c']) await store.create({ name, target })
   const found: string[] = []
   for await (const { name } of store.list()) {
@@ -200,7 +208,7 @@ const damaged = test.macro({
   async exec(t, value: unknown) {
     const db = open()
     await db.update(async tx => tx.put(imageKey('default', 'a'), value))
-    const store = new ImageRecords({ db, namespace: 'default' })
+    const store = new ImageRecords({ database: db, namespace: 'default' })
     await t.throwsAsync(store.get('a'), { code: 'DATA_LOSS', message: /v1\/default\/image\/a/ })
     await t.throwsAsync(collect(store.list()), { code: 'DATA_LOSS' })
     await t.throwsAsync(store.update('a', {}), { code: 'DATA_LOSS' })

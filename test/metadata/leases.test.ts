@@ -10,11 +10,11 @@ import { leaseSuite } from '../suites/leases.ts'
 const open = (): Database => new Database(new MemoryKeyValue())
 const digest = digestOf('x')
 
-leaseSuite(test, 'LeaseStore', async () => new LeaseStore({ db: open(), namespace: 'default' }))
+leaseSuite(test, 'LeaseStore', async () => new LeaseStore({ database: open(), namespace: 'default' }))
 
 test('LeaseStore takes its time and ids from its options', async t => {
   const now = (): Date => new Date('2026-01-02T03:04:05.678Z')
-  const leases = new LeaseStore({ db: open(), namespace: 'default', now, id: () => 'fixed' })
+  const leases = new LeaseStore({ database: open(), namespace: 'default', now, id: () => 'fixed' })
   t.deepEqual(await leases.create({ expiresIn: 1000 }), {
     id: 'fixed',
     labels: { 'containerd.io/gc.expire': '2026-01-02T03:04:06.678Z' },
@@ -24,7 +24,7 @@ test('LeaseStore takes its time and ids from its options', async t => {
 
 test('LeaseStore writes one record a lease and one a thing held, and lists its namespace', async t => {
   const db = open()
-  const leases = new LeaseStore({ db, namespace: 'default' })
+  const leases = new LeaseStore({ database: db, namespace: 'default' })
   await leases.create({ id: 'a' })
   await leases.addResource('a', { type: 'content', id: digest })
   t.deepEqual(await db.view(view => keysOf(view)), [
@@ -36,8 +36,8 @@ test('LeaseStore writes one record a lease and one a thing held, and lists its n
 
 test('LeaseStore of one namespace does not see those of another', async t => {
   const db = open()
-  const ours = new LeaseStore({ db, namespace: 'ours' })
-  const theirs = new LeaseStore({ db, namespace: 'theirs' })
+  const ours = new LeaseStore({ database: db, namespace: 'ours' })
+  const theirs = new LeaseStore({ database: db, namespace: 'theirs' })
   await ours.create({ id: 'a' })
   await t.throwsAsync(theirs.delete('a'), { code: 'NOT_FOUND' })
   await theirs.create({ id: 'a' })
@@ -46,21 +46,21 @@ test('LeaseStore of one namespace does not see those of another', async t => {
 })
 
 test('LeaseStore refuses a namespace that is none', t => {
-  t.throws(() => new LeaseStore({ db: open(), namespace: '' }), { code: 'FAILED_PRECONDITION' })
-  t.throws(() => new LeaseStore({ db: open(), namespace: 'a/b' }), { code: 'INVALID_ARGUMENT' })
+  t.throws(() => new LeaseStore({ database: open(), namespace: '' }), { code: 'FAILED_PRECONDITION' })
+  t.throws(() => new LeaseStore({ database: open(), namespace: 'a/b' }), { code: 'INVALID_ARGUMENT' })
 })
 
 test('LeaseStore.list() of a damaged record is DATA_LOSS and names its key', async t => {
   const db = open()
   await db.update(async tx => tx.put(leaseKey('default', 'a'), { labels: {} }))
   const reading = async (): Promise<void> => {
-    for await (const lease of new LeaseStore({ db, namespace: 'default' }).list()) t.fail(lease.id)
+    for await (const lease of new LeaseStore({ database: db, namespace: 'default' }).list()) t.fail(lease.id)
   }
   await t.throwsAsync(reading(), { code: 'DATA_LOSS', message: /v1\/default\/lease\/a/ })
 })
 
 test('LeaseStore.list() may be left, and leases deleted while it is read', async t => {
-  const leases = new LeaseStore({ db: open(), namespace: 'default' })
+  const leases = new LeaseStore({ database: open(), namespace: 'default' })
   for (const id of ['a', 'b', 'c']) await leases.create({ id })
   for await (const { id } of leases.list()) await leases.delete(id)
   for await (const { id } of leases.list()) t.fail(id)
@@ -69,7 +69,7 @@ test('LeaseStore.list() may be left, and leases deleted while it is read', async
 
 test('addLeaseResource() counts only if its transaction is committed', async t => {
   const db = open()
-  const leases = new LeaseStore({ db, namespace: 'default' })
+  const leases = new LeaseStore({ database: db, namespace: 'default' })
   await leases.create({ id: 'a' })
   const failing = db.update(async tx => {
     await addLeaseResource(tx, 'default', 'a', { type: 'images', id: 'x' })
@@ -81,7 +81,7 @@ test('addLeaseResource() counts only if its transaction is committed', async t =
 
 test('addLeaseResource() to a lease that was deleted before in the transaction is NOT_FOUND', async t => {
   const db = open()
-  await new LeaseStore({ db, namespace: 'default' }).create({ id: 'a' })
+  await new LeaseStore({ database: db, namespace: 'default' }).create({ id: 'a' })
   const adding = db.update(async tx => {
     await deleteLease(tx, 'default', 'a')
     await addLeaseResource(tx, 'default', 'a', { type: 'images', id: 'x' })

@@ -11,7 +11,7 @@ import { keysOf } from '../suites/key-value.ts'
 const open = () => {
   const published: Array<Omit<Envelope, 'timestamp'>> = []
   const db = new Database(new MemoryKeyValue())
-  const namespaces = new NamespaceStore({ db, events: { publish: event => published.push(event) } })
+  const namespaces = new NamespaceStore({ database: db, events: { publish: event => published.push(event) } })
   return { db, namespaces, published }
 }
 
@@ -92,7 +92,7 @@ test('update() of a namespace that is absent makes it, as in containerd', async 
 test('list() has the namespaces in byte order, also those that a record brought into being', async t => {
   const { db, namespaces } = open()
   for (const name of ['b', 'a.b', 'B', 'a-b', 'a']) await namespaces.create(name)
-  await new LeaseStore({ db, namespace: 'a_b' }).create({ id: 'x' })
+  await new LeaseStore({ database: db, namespace: 'a_b' }).create({ id: 'x' })
   t.deepEqual(
     (await all(namespaces)).map(({ name }) => name),
     ['B', 'a', 'a-b', 'a.b', 'a_b', 'b'],
@@ -102,7 +102,7 @@ test('list() has the namespaces in byte order, also those that a record brought 
 test('delete() removes a namespace with its leases and ingests, and no other', async t => {
   const { db, namespaces, published } = open()
   for (const namespace of ['a', 'a-b', 'ab']) {
-    const leases = new LeaseStore({ db, namespace })
+    const leases = new LeaseStore({ database: db, namespace })
     await leases.create({ id: 'l' })
     await leases.addResource('l', { type: 'images', id: 'x' })
     await db.update(async tx => tx.put(ingestKey(namespace, 'r'), {}))
@@ -161,7 +161,7 @@ test('delete() keeps the sequence, so that numbers are never given out twice', a
 })
 
 test('a NamespaceStore without events works too', async t => {
-  const namespaces = new NamespaceStore({ db: new Database(new MemoryKeyValue()) })
+  const namespaces = new NamespaceStore({ database: new Database(new MemoryKeyValue()) })
   await namespaces.create('a')
   await namespaces.update('a', { labels: { b: 'c' } })
   await namespaces.delete('a')

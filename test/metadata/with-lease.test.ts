@@ -6,7 +6,7 @@ import { withLease } from '../../src/metadata/with-lease.ts'
 
 const now = (): Date => new Date('2026-01-02T00:00:00.000Z')
 const open = (): LeaseStore =>
-  new LeaseStore({ db: new Database(new MemoryKeyValue()), namespace: 'default', now })
+  new LeaseStore({ database: new Database(new MemoryKeyValue()), namespace: 'default', now })
 const left = async (leases: LeaseStore): Promise<string[]> => {
   const ids: string[] = []
   for await (const { id } of leases.list()) ids.push(id)
