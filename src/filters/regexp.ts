@@ -6,7 +6,10 @@ import { PatternParser } from './regexp-parser.ts'
 export const maxPatternLength = 4096
 
 /** Patterns that need more steps than this, as `(a{500}){2}` repeated, match nothing. */
-const maxSteps = 10_000
+const maxSteps = 4000
+
+/** Steps of the pattern times characters of the text: about five seconds' work. Beyond it nothing is found. */
+const maxWork = 64_000_000
 
 type Step =
   | { readonly op: 'char'; readonly test: CharTest }
@@ -20,11 +23,14 @@ type Step =
  *
  * Filters come from clients, and JavaScript's own engine can take for ever over a pattern such as `(a+)+$`. This one
  * walks all alternatives at once, so its time is at most the size of the pattern times the length of the text. A
- * pattern that is not RE2's (look-around and back references among them) matches nothing, as in containerd.
+ * pattern that is not RE2's (look-around and back references among them) matches nothing, as in containerd; nor does
+ * one of over 4096 characters or 4000 steps, or one whose steps times the length of the text exceed 64 million.
  */
 export function searcher(pattern: string): (text: string) => boolean {
   const program = compile(pattern)
-  return program === undefined ? () => false : text => search(program, text)
+  return program === undefined
+    ? () => false
+    : text => program.length * text.length <= maxWork && search(program, text)
 }
 
 const compile = (pattern: string): readonly Step[] | undefined => {

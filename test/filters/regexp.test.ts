@@ -162,3 +162,9 @@ test('searcher() takes any pattern without an error', t => {
   )
   t.pass()
 })
+
+test('searcher() gives up on patterns and texts that together are too much', t => {
+  const text = `${'a'.repeat(100_000)}b`
+  t.true(searcher('b$')(text))
+  t.false(searcher('(?:a{0,30}){0,30}b$')(text))
+})
