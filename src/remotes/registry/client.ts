@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import type { Agent, Dispatcher } from 'undici'
 import { isOrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
+import { version } from '../../version.ts'
 import { decoded, encodingsOf } from './decode.ts'
 import { type HttpBody, type HttpRequest, type HttpResponse, headerValue } from './http.ts'
 import { type AddressGuard, guardedLookup } from './private-address.ts'
@@ -45,12 +45,12 @@ export class HttpClient implements AsyncDisposable {
   readonly #options: HttpClientOptions
   readonly #timeouts: Timeouts
   #own: Promise<Dispatcher> | undefined
-  #userAgent: string | undefined
+  readonly #userAgent: string
 
   constructor(options: HttpClientOptions = {}) {
     this.#options = options
     this.#timeouts = { ...defaultTimeouts, ...options.timeouts }
-    this.#userAgent = options.userAgent
+    this.#userAgent = options.userAgent ?? `orlop/${version}`
   }
 
   /**
@@ -93,7 +93,6 @@ export class HttpClient implements AsyncDisposable {
   }
 
   #headers({ headers }: HttpRequest): Record<string, string> {
-    this.#userAgent ??= `orlop/${version()}`
     // Offsets, sizes and digests all speak of the bytes as they are stored.
     return { 'user-agent': this.#userAgent, 'accept-encoding': 'identity', ...headers }
   }
@@ -187,16 +186,5 @@ class Body implements HttpBody {
     } catch {
       // Whatever went wrong, the connection is gone, and that was the wish.
     }
-  }
-}
-
-function version(): string {
-  try {
-    // From dist/src/remotes/registry to the package's own folder.
-    const file = readFileSync(new URL('../../../../package.json', import.meta.url), 'utf8')
-    return /"version":\s*"([\w.+-]+)"/.exec(file)?.[1] ?? 'unknown'
-  } catch {
-    // A bundler may have left the file behind; a registry does not mind.
-    return 'unknown'
   }
 }
