@@ -67,8 +67,9 @@ async function* through(
     failure ??= error
   } finally {
     transform.destroy()
+    // The source is closed when this ends, however it ends.
+    await fed
   }
-  await fed
   signal?.throwIfAborted()
   if (failure !== undefined) throw isZlibError(failure) ? invalid(what, failure) : failure
 }

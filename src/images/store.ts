@@ -86,7 +86,7 @@ export class ImageRecords implements ImageStore {
     const now = this.#now()
     const image = await this.#database.update(async tx => {
       const found = await this.#require(tx, name)
-      const updatedAt = now < found.createdAt ? found.createdAt : now
+      const updatedAt = new Date(Math.max(now.getTime(), found.createdAt.getTime()))
       const changed = checked({ ...changedBy(found, change), updatedAt })
       tx.put(imageKey(this.#namespace, name), toJson(changed))
       return changed
