@@ -121,7 +121,7 @@ export class TestRegistry {
   /** Takes one exchange; for the server. */
   take(request: http.IncomingMessage, response: http.ServerResponse, body: string): void {
     const { method = '', url: path = '', headers } = request
-    this.requests.push({ method, path, headers, body })
+    this.requests.push({ method, path, headers: { ...headers }, body })
     const fault = this.#fault(`${method} ${path}`)
     const exchange = { request, response, answer: () => this.#answer(request, body) }
     if (fault) fault(exchange)

@@ -73,6 +73,8 @@ export class HttpClient implements AsyncDisposable {
         headersTimeout: this.#timeouts.headersMs,
         bodyTimeout: this.#timeouts.idleMs,
         highWaterMark: 512 * 1024,
+        // undici would close the connection after each HEAD, against servers that send a body with it all the same.
+        reset: false,
       })
       return receive(request, response, signal)
     } catch (error) {

@@ -5,7 +5,7 @@ import { RegistryError } from './error.ts'
 import { contentLength, type HttpResponse, headerValue } from './http.ts'
 import { backOff, patienceOf, pause, type RetryNotice, type RetryPolicy } from './retry.ts'
 
-/** Opens a blob, at a range or whole; throws for any status but 200, 206 and 416. */
+/** Opens a blob, at a range or whole, and tries again by itself; throws for any status but 200, 206 and 416. */
 export type Open = (range: string | undefined, options: AbortOptions) => Promise<HttpResponse>
 
 /** Options of `readRanges`. */
@@ -38,8 +38,9 @@ export async function* readRanges(
   let fruitless = 0
   let mark = span.at
   while (span.at < span.end) {
+    const response = await open(rangeHeader(span), { signal })
     try {
-      yield* readOnce(await open(rangeHeader(span), { signal }), span, what)
+      yield* readOnce(response, span, what)
     } catch (error) {
       signal?.throwIfAborted()
       if (patienceOf(error) === 'none' || !(error instanceof RegistryError)) throw error

@@ -6,7 +6,7 @@ import { isObject, parseJson } from '../../oci/json.ts'
 import { isDockerType, isIndex, isManifest, isSchema1, mediaTypes } from '../../oci/media-type.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { Endpoint, EndpointRequest } from './endpoint.ts'
-import { hasStatus } from './error.ts'
+import { hasStatus, RegistryError } from './error.ts'
 import { contentLength, contentType, type HttpResponse, headerValue, readUpTo } from './http.ts'
 import { repositoryScope } from './scope.ts'
 
@@ -51,7 +51,8 @@ export async function resolveManifest(
     if (claimed && (!isDigest(name) || claimed.digest === name)) return claimed
   } catch (error) {
     // Not every registry has HEAD; and a HEAD that is denied has no body to say why, so GET asks again.
-    if (!hasStatus(error, 403, 405, 501)) throw error
+    const headFailed = error instanceof RegistryError && error.method === 'HEAD'
+    if (!headFailed || !hasStatus(error, 403, 405, 501)) throw error
   }
   return (await fetchManifest(endpoint, repository, name, options)).target
 }

@@ -1,0 +1,112 @@
+import crypto from 'node:crypto'
+import test, { type ExecutionContext } from 'ava'
+import { readBlob } from '../../src/content/blob.ts'
+import { cached } from '../../src/content/cache.ts'
+import { MemoryStore } from '../../src/content/memory-store.ts'
+import type { Descriptor } from '../../src/oci/descriptor.ts'
+import { parseManifest } from '../../src/oci/document.ts'
+import { isManifest } from '../../src/oci/media-type.ts'
+import { copyGraph } from '../../src/remotes/copy.ts'
+import { type ProgressEvent, ProgressTotals } from '../../src/remotes/progress.ts'
+import { startRegistry } from '../support/registry.ts'
+import { dropAfter, wrongBytes } from '../support/registry-faults.ts'
+import { quickResolver } from '../support/resolver.ts'
+
+const layers = [crypto.randomBytes(200_000), crypto.randomBytes(100_000)]
+
+/** An image in a registry, a store, and a way to pull the one into the other. */
+async function scene(t: ExecutionContext) {
+  const registry = await startRegistry(t)
+  const image = registry.image('a/b', 'v1', ...layers)
+  const { resolver } = quickResolver(t)
+  const store = new MemoryStore()
+  const events: ProgressEvent[] = []
+  const pull = async (options: Parameters<typeof copyGraph>[4] = {}) => {
+    const root = await resolver.resolve(`${registry.host}/a/b:v1`)
+    const from = cached(await resolver.fetcher(`${registry.host}/a/b:v1`), { maxBlobSize: 64 * 1024 })
+    const children = async (desc: Descriptor) => {
+      if (!isManifest(desc)) return []
+      const manifest = parseManifest(await readBlob(from, desc))
+      return [manifest.config, ...manifest.layers]
+    }
+    await copyGraph(from, store, root, children, { onProgress: event => events.push(event), ...options })
+  }
+  return { registry, store, events, pull, ...image }
+}
+
+test('copyGraph() brings every blob, each with one request', async t => {
+  const { registry, store, pull, manifest, config, layers: descs } = await scene(t)
+  await pull()
+  for (const desc of [manifest, config, ...descs]) t.is((await store.info(desc.digest)).size, desc.size)
+  t.deepEqual(await readBlob(store, descs[0] ?? manifest), new Uint8Array(layers[0] ?? []))
+  t.is(registry.requests.length, 5)
+})
+
+test('copyGraph() commits a manifest after all it names', async t => {
+  const { events, pull, manifest } = await scene(t)
+  await pull({ concurrency: 1 })
+  const done = events.flatMap(event => (event.type === 'complete' ? [event.target.digest] : []))
+  t.is(done.length, 4)
+  t.is(done.at(-1), manifest.digest)
+})
+
+test('copyGraph() writes the labels that it is given', async t => {
+  const { store, pull, config } = await scene(t)
+  await pull({ labels: async ({ digest }) => ({ mine: digest.slice(7, 12) }) })
+  t.deepEqual((await store.info(config.digest)).labels, { mine: config.digest.slice(7, 12) })
+})
+
+test('copyGraph() again fetches no layer, and says that they exist', async t => {
+  const { registry, events, pull } = await scene(t)
+  await pull()
+  events.length = 0
+  const before = registry.seen(/blobs/).length
+  await pull()
+  t.is(registry.seen(/blobs/).length, before)
+  const totals = new ProgressTotals()
+  for (const event of events) totals.add(event)
+  t.like(totals.totals(), { blobs: 4, done: 4, fetched: 0 })
+  t.is(totals.totals().reused, totals.totals().total)
+})
+
+test('copyGraph() resumes in another run what one left behind', async t => {
+  const { registry, store, events, pull, layers: descs } = await scene(t)
+  const [layer] = descs
+  const big = new RegExp(`blobs/${layer?.digest}`)
+  const stop = new AbortController()
+  registry.next(big, dropAfter(100_000))
+  registry.next(big, () => stop.abort(new Error('enough')))
+  await t.throwsAsync(pull({ signal: stop.signal }), { message: 'enough' })
+  const kept: number[] = []
+  for await (const { expected, offset } of store.statuses()) if (expected === layer?.digest) kept.push(offset)
+  t.deepEqual(kept, [100_000])
+  registry.heal()
+  events.length = 0
+  await pull()
+  t.is(registry.seen(big).at(-1)?.headers.range, 'bytes=100000-')
+  const complete = events.find(event => event.type === 'complete' && event.target.digest === layer?.digest)
+  t.like(complete, { offset: 200_000, total: 200_000, fetched: 100_000, reused: 100_000 })
+})
+
+test('copyGraph() drops bytes that prove wrong, and says so', async t => {
+  const { registry, store, pull, layers: descs, manifest } = await scene(t)
+  registry.always(new RegExp(`blobs/${descs[0]?.digest}`), wrongBytes)
+  await t.throwsAsync(pull(), { code: 'DATA_LOSS' })
+  for await (const status of store.statuses())
+    if (status.expected === descs[0]?.digest) t.is(status.offset, 0)
+  await t.throwsAsync(store.info(manifest.digest), { code: 'NOT_FOUND' })
+  registry.heal()
+  await pull()
+  t.is((await store.info(manifest.digest)).size, manifest.size)
+})
+
+test('copyGraph() announces every blob before it comes', async t => {
+  const { events, pull } = await scene(t)
+  await pull()
+  const first = new Map<string, string>()
+  for (const event of events) {
+    if (event.type === 'resolving' || event.type === 'resolved' || event.type === 'retry') continue
+    if (!first.has(event.target.digest)) first.set(event.target.digest, event.type)
+  }
+  t.deepEqual([...first.values()], ['waiting', 'waiting', 'waiting', 'waiting'])
+})
