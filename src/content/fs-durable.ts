@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
-import { fromErrno } from '../errors.ts'
+import { fromErrno, OrlopError } from '../errors.ts'
 
 /** Errnos of systems that cannot open or sync a directory; there the rename has to be enough. */
 const noDirectorySync = new Set(['EINVAL', 'EISDIR', 'ENOTSUP', 'EPERM', 'EBADF'])
@@ -16,12 +16,37 @@ export async function syncDirectory(dir: string): Promise<void> {
 }
 
 /**
+ * Makes a directory and those above it that are missing; gives the topmost that was made.
+ *
+ * Step by step, for Node's own recursion says "no such file" of a file system that is read-only.
+ */
+export async function makeDirectory(dir: string): Promise<string | undefined> {
+  const made = await makeOne(dir)
+  if (made !== 'orphan') return made === 'made' ? dir : undefined
+  const top = await makeDirectory(path.dirname(dir))
+  if ((await makeOne(dir)) === 'orphan')
+    throw new OrlopError('ABORTED', `${dir}: was removed while it was made`)
+  return top ?? dir
+}
+
+const makeOne = async (dir: string): Promise<'made' | 'there' | 'orphan'> => {
+  try {
+    await fs.mkdir(dir)
+    return 'made'
+  } catch (error) {
+    if (errnoOf(error) === 'EEXIST') return 'there'
+    if (errnoOf(error) === 'ENOENT' && path.dirname(dir) !== dir) return 'orphan'
+    throw error
+  }
+}
+
+/**
  * Makes a directory under `root`, and every name from `root` down to it durable.
  *
  * Also when it was there already: a process that died may have made it and not synced its parents.
  */
 export async function makeDurableDirectory(root: string, dir: string): Promise<void> {
-  const made = await fs.mkdir(dir, { recursive: true })
+  const made = await makeDirectory(dir)
   const top = made !== undefined && path.dirname(made).length < root.length ? path.dirname(made) : root
   for (let at = path.dirname(dir); at.length >= top.length; at = path.dirname(at)) {
     await syncDirectory(at)

@@ -1,7 +1,7 @@
 import fs, { type FileHandle } from 'node:fs/promises'
 import { type Algorithm, Digester } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
-import { errnoOf, readSmallFile, writeSmallFile } from './fs-durable.ts'
+import { errnoOf, makeDirectory, readSmallFile, writeSmallFile } from './fs-durable.ts'
 import { ingestFiles } from './fs-layout.ts'
 import type { Status } from './types.ts'
 
@@ -27,7 +27,7 @@ export interface IngestInit extends AbortOptions {
  * ref, another total, files missing or garbled) is dropped and begun anew.
  */
 export async function openIngest(dir: string, init: IngestInit): Promise<OpenIngest> {
-  await fs.mkdir(dir, { recursive: true })
+  await makeDirectory(dir)
   const before = await readStatus(dir)
   if (before === undefined || !continues(before, init)) return await beginIngest(dir, init)
   const file = await openData(dir)

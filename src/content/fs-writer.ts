@@ -3,7 +3,7 @@ import { fromErrno, OrlopError } from '../errors.ts'
 import { algorithmOf, type Digest, Digester } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { FsAppender } from './fs-append.ts'
-import { errnoOf, writeSmallFile } from './fs-durable.ts'
+import { writeSmallFile } from './fs-durable.ts'
 import { hashFile, type OpenIngest } from './fs-ingest.ts'
 import { ingestFiles } from './fs-layout.ts'
 import type { RefHolder, RefLock } from './ref-locks.ts'
@@ -153,7 +153,12 @@ export class FsWriter implements Writer, RefHolder {
     await this.#file.sync()
   }
 
-  /** Lets go of the ingest and keeps what it has, durably. */
+  /**
+   * Lets go of the ingest and keeps what it has.
+   *
+   * Never fails: nothing here was promised, for what is resumed is hashed again from the disk; and an error on the way
+   * out would hide the one that led here.
+   */
   async #leave(): Promise<void> {
     if (!this.#open) return
     this.#open = false
@@ -162,9 +167,8 @@ export class FsWriter implements Writer, RefHolder {
       if ((await this.#close({ sync: true })) && !this.#abandoned) {
         await writeSmallFile(ingestFiles(this.#dir).updatedAt, this.#status.updatedAt.toISOString())
       }
-    } catch (error) {
-      if (!this.#abandoned && errnoOf(error) !== 'ENOENT')
-        throw fromErrno(error, `ingest ${this.#status.ref}`)
+    } catch {
+      // The device is full or broken, and the error before this one has said so.
     } finally {
       this.#lock.release()
     }

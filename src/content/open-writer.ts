@@ -23,7 +23,9 @@ export async function openWriter(
     try {
       return await to.writer(init, options)
     } catch (error) {
-      if (!isUnavailable(error) || !(await answers(to, init.ref, options))) throw error
+      const wait = isUnavailable(error) && (await answers(to, init.ref, options))
+      signal?.throwIfAborted()
+      if (!wait) throw error
     }
     await sleep(Math.random() * most, undefined, { signal }).catch(error => {
       signal?.throwIfAborted()
