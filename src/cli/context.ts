@@ -35,6 +35,13 @@ export const defaultRoot = (env: NodeJS.ProcessEnv = process.env): string =>
 
 /** The root that the options name. An empty one is refused: it is a script's unset variable. */
 export function rootOf({ root }: GlobalOptions): string {
-  if (root === '') throw new OrlopError('INVALID_ARGUMENT', '--root: empty; name a directory')
+  if (root === '') throw new OrlopError('INVALID_ARGUMENT', '--root or ORLOP_ROOT: empty; name a directory')
   return path.resolve(root ?? defaultRoot())
+}
+
+/** The namespace that the options name; an empty one is refused as an empty root is. */
+export function namespaceOf({ namespace = 'default' }: GlobalOptions): string {
+  if (namespace === '')
+    throw new OrlopError('INVALID_ARGUMENT', '--namespace or ORLOP_NAMESPACE: empty; name a namespace')
+  return namespace
 }

@@ -16,12 +16,12 @@ export interface Output {
 
 /** An output over two streams. A reader that goes away (`| head`) ends the program quietly; see main.ts. */
 export function createOutput(stdout: Writable, stderr: Writable): Output {
-  const line = (text: string): void => void stdout.write(`${printable(text)}\n`)
+  const line = (text: string): void => void stdout.write(`${printableLine(text)}\n`)
   return {
     line,
     bytes: chunk =>
       new Promise((resolve, reject) => stdout.write(chunk, error => (error ? reject(error) : resolve()))),
-    json: value => void stdout.write(`${JSON.stringify(value, undefined, 2)}\n`),
+    json: value => void stdout.write(`${toJson(value, 2)}\n`),
     table: (header, rows) => {
       for (const text of formatTable([header, ...rows])) line(text)
     },
@@ -33,8 +33,21 @@ export function createOutput(stdout: Writable, stderr: Writable): Output {
 export const printable = (text: string): string =>
   text.replace(/[^\P{C}\n\t]/gu, found => `\\u{${found.codePointAt(0)?.toString(16)}}`)
 
+/** As `printable`, and of one line: a name with a line break in it must not pass for two. */
+export const printableLine = (text: string): string =>
+  printable(text).replace(/[\n\t]/g, found => (found === '\n' ? '\\n' : '\\t'))
+
+/** JSON with every character escaped that could drive a terminal; `JSON.stringify` escapes only those below U+0020. */
+export const toJson = (value: unknown, indent?: number): string =>
+  JSON.stringify(value, undefined, indent).replace(/[^\P{C}\n]/gu, found =>
+    Array.from({ length: found.length }, (_, at) => found.charCodeAt(at))
+      .map(unit => `\\u${unit.toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
+
 /** Each column as wide as its widest cell and one space; nothing after the last. */
-export function formatTable(rows: readonly (readonly string[])[]): readonly string[] {
+export function formatTable(cells: readonly (readonly string[])[]): readonly string[] {
+  const rows = cells.map(row => row.map(printableLine))
   const widths: number[] = []
   for (const row of rows)
     for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length)

@@ -1,6 +1,6 @@
 import cliProgress, { type SingleBar } from 'cli-progress'
 import type { BlobEvent } from '../remotes/progress.ts'
-import { formatBytes, printable } from './output.ts'
+import { formatBytes, printableLine } from './output.ts'
 import { blobName, lineOf, type MaybeTerminal, type Progress } from './progress-lines.ts'
 
 /** A bar for each blob under way; what is done scrolls up as a line. */
@@ -22,8 +22,8 @@ export function progressBars(stream: MaybeTerminal): Progress {
   // While nothing moves there is nobody who would write it.
   const log = (text: string | undefined): void => {
     if (text === undefined) return
-    if (active) bars.log(`${printable(text)}\n`)
-    else stream.write(`${printable(text)}\n`)
+    if (active) bars.log(`${printableLine(text)}\n`)
+    else stream.write(`${printableLine(text)}\n`)
   }
   const move = (event: BlobEvent): void => {
     active = true
@@ -32,6 +32,15 @@ export function progressBars(stream: MaybeTerminal): Progress {
     if (bar === undefined) shown.set(event.ref, bars.create(event.total, event.offset, payload))
     else bar.update(event.offset, payload)
   }
+  const end = (): void => {
+    if (!active) return
+    active = false
+    // Writes what is still to be logged.
+    bars.update()
+    bars.stop()
+  }
+  // A second Ctrl-C ends the process: the cursor must come back.
+  process.once('exit', end)
   return {
     onProgress: event => {
       if (event.type === 'downloading') return move(event)
@@ -45,11 +54,8 @@ export function progressBars(stream: MaybeTerminal): Progress {
       log(lineOf(event))
     },
     end: () => {
-      if (!active) return
-      active = false
-      // Writes what is still to be logged.
-      bars.update()
-      bars.stop()
+      process.off('exit', end)
+      end()
     },
   }
 }

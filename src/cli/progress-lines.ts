@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 import { isConfig, isIndex, isLayer, isManifest } from '../oci/media-type.ts'
 import type { BlobEvent, OnProgress, ProgressEvent } from '../remotes/progress.ts'
-import { formatBytes, printable } from './output.ts'
+import { formatBytes, printableLine, toJson } from './output.ts'
 
 /** Shows progress on a stream of its own, never among the data. */
 export interface Progress {
@@ -27,7 +27,7 @@ export function jsonLines(stream: Writable, now: () => number = Date.now): Progr
       )
         return
       if ('ref' in event) shown.set(event.ref, now())
-      stream.write(`${JSON.stringify(flat(event))}\n`)
+      stream.write(`${toJson(flat(event))}\n`)
     },
     end: () => undefined,
   }
@@ -47,7 +47,7 @@ export function plainLines(stream: Writable): Progress {
       if (event.type === 'downloading' && begun.has(event.ref)) return
       if (event.type === 'downloading') begun.add(event.ref)
       const line = lineOf(event)
-      if (line !== undefined) stream.write(`${printable(line)}\n`)
+      if (line !== undefined) stream.write(`${printableLine(line)}\n`)
     },
     end: () => undefined,
   }

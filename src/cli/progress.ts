@@ -1,3 +1,4 @@
+import type { GlobalOptions } from './context.ts'
 import type { MaybeTerminal, Progress } from './progress-lines.ts'
 import { jsonLines, plainLines } from './progress-lines.ts'
 
@@ -16,3 +17,10 @@ export async function createProgress(
   const bars = mode === 'tty' || (mode === 'auto' && stream.isTTY === true && !process.env.CI)
   return bars ? (await import('./progress-bars.ts')).progressBars(stream) : plainLines(stream)
 }
+
+/** The display that the options ask for, on stderr. With `--debug` no bars unless asked for: its lines would tear them. */
+export const progressFor = (
+  { progress = 'auto', quiet = false, debug = false }: Pick<GlobalOptions, 'progress' | 'quiet' | 'debug'>,
+  stream: MaybeTerminal = process.stderr,
+): Promise<Progress> =>
+  createProgress(debug && !quiet && progress === 'auto' ? 'plain' : progress, quiet, stream)

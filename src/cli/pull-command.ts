@@ -1,4 +1,3 @@
-import process from 'node:process'
 import type { Command } from 'commander'
 import { OrlopError } from '../errors.ts'
 import { formatReference, parseReference, withDefaultTag } from '../oci/reference.ts'
@@ -6,7 +5,7 @@ import { type Pulled, pull } from '../runtime/pull.ts'
 import { collect, count, newLabels, wantedPlatforms } from './arguments.ts'
 import type { Context } from './context.ts'
 import { formatBytes } from './output.ts'
-import { createProgress } from './progress.ts'
+import { progressFor } from './progress.ts'
 import { addRegistryOptions, openResolver, type RegistryOptions } from './registry-options.ts'
 
 interface PullCommandOptions extends RegistryOptions {
@@ -35,7 +34,7 @@ export function addPull(command: Command, context: Context): void {
     const platforms = options.allPlatforms ? undefined : wantedPlatforms(options.platform)
     const labels = newLabels(options.label)
     const opened = await scope()
-    const progress = await createProgress(global.progress ?? 'auto', global.quiet ?? false, process.stderr)
+    const progress = await progressFor(global)
     try {
       await using resolver = await openResolver(reference, options, {
         signal,

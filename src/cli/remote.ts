@@ -1,10 +1,9 @@
-import process from 'node:process'
 import { cached } from '../content/cache.ts'
 import type { Provider } from '../content/types.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { formatReference, parseReference, withDefaultTag } from '../oci/reference.ts'
 import type { Context } from './context.ts'
-import { createProgress } from './progress.ts'
+import { progressFor } from './progress.ts'
 import { openResolver, type RegistryOptions } from './registry-options.ts'
 
 /** Runs `work` on an image where it is: in its registry. Only waits are shown as progress. */
@@ -15,14 +14,17 @@ export async function withRemote(
   work: (provider: Provider, target: Descriptor, name: string) => Promise<void>,
 ): Promise<void> {
   const reference = formatReference(withDefaultTag(parseReference(text)))
-  const progress = await createProgress(options.progress ?? 'auto', options.quiet ?? false, process.stderr)
-  await using resolver = await openResolver(reference, registry, {
-    signal,
-    onProgress: event => {
-      if (event.type === 'retry') progress.onProgress(event)
-    },
-  })
-  const target = await resolver.resolve(reference, { signal })
-  await work(cached(await resolver.fetcher(reference, { signal })), target, reference)
-  progress.end()
+  const progress = await progressFor(options)
+  try {
+    await using resolver = await openResolver(reference, registry, {
+      signal,
+      onProgress: event => {
+        if (event.type === 'retry') progress.onProgress(event)
+      },
+    })
+    const target = await resolver.resolve(reference, { signal })
+    await work(cached(await resolver.fetcher(reference, { signal })), target, reference)
+  } finally {
+    progress.end()
+  }
 }

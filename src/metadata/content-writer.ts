@@ -129,8 +129,16 @@ export class NamespacedWriter implements Writer, RefHolder {
     } catch (error) {
       // Another namespace's, or a record that a crash has prevented: the bytes were verified before they were found.
       if (hasCode(error, 'ALREADY_EXISTS')) return actual
-      throw error
+      throw this.#inOurTerms(error)
     }
+  }
+
+  /** The store beneath names its own ref, which nobody above knows. */
+  #inOurTerms(error: unknown): unknown {
+    const { init, backendRef } = this.#init
+    if (!hasCode(error, 'FAILED_PRECONDITION') || !(error instanceof Error)) return error
+    const text = error.message.replace(`ingest ${backendRef}:`, () => `ingest ${init.ref}:`)
+    return new OrlopError('FAILED_PRECONDITION', text, { cause: error })
   }
 
   async #checkShared({ size, digest, signal }: CommitOptions): Promise<Digest> {

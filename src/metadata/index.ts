@@ -42,6 +42,7 @@ export {
   type LeaseStoreOptions,
 } from './leases.ts'
 export { openLevel } from './level-kv.ts'
+export type { DamageReport } from './level-log.ts'
 export { MemoryKeyValue } from './memory-kv.ts'
 export { type Migration, type OpenDatabaseOptions, openDatabase } from './migrations.ts'
 export {

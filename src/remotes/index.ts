@@ -32,6 +32,7 @@ export {
   noCredentials,
 } from './registry/credentials.ts'
 export { RegistryError, type RegistryErrorItem } from './registry/error.ts'
+export type { FetchReport } from './registry/fetch-report.ts'
 export { defaultHosts, type Host, type Hosts, type HostsOptions } from './registry/hosts.ts'
 export { RegistryResolver, type RegistryResolverOptions } from './registry/resolver.ts'
 export type { RetryPolicy } from './registry/retry.ts'

@@ -34,6 +34,15 @@ export async function removeOwner(file: string): Promise<void> {
 export async function nameOwner(error: unknown, root: string, file: string): Promise<unknown> {
   if (!isUnavailable(error)) return error
   const owner = await readOwner(file)
+  if (owner?.pid === process.pid) {
+    return new OrlopError(
+      'UNAVAILABLE',
+      `store ${root}: open in this process already; share it, or close it first`,
+      {
+        cause: error,
+      },
+    )
+  }
   const holder =
     owner && isAlive(owner.pid)
       ? `process ${owner.pid} (${owner.command}) since ${owner.since}`

@@ -1,6 +1,8 @@
+import path from 'node:path'
 import { FsStore } from '../content/fs-store.ts'
 import { RefLocks } from '../content/ref-locks.ts'
 import type { ContentStore, InfoProvider, Provider } from '../content/types.ts'
+import { OrlopError } from '../errors.ts'
 import { ImageRecords } from '../images/store.ts'
 import type { ImageStore } from '../images/types.ts'
 import { NamespacedContent } from '../metadata/content.ts'
@@ -74,13 +76,17 @@ export class Runtime implements AsyncDisposable {
   /**
    * Opens the store under a root, or makes one.
    *
-   * @throws UNAVAILABLE  another process has it open; the text says which
+   * @throws INVALID_ARGUMENT  the root is empty
+   * @throws UNAVAILABLE  another process has it open, or this one; the text says which
    * @throws FAILED_PRECONDITION  the root is a file, or was written by a newer orlop
    * @throws PERMISSION_DENIED  the root may not be written
    * @throws DATA_LOSS  the records are damaged
    */
   static async open(options: RuntimeOptions, { signal }: AbortOptions = {}): Promise<Runtime> {
-    const { root, sharing: policy = 'shared', now = () => new Date() } = options
+    const { sharing: policy = 'shared', now = () => new Date() } = options
+    if (options.root === '') throw new OrlopError('INVALID_ARGUMENT', 'root: empty; name a directory')
+    // A later chdir must not move the store.
+    const root = path.resolve(options.root)
     signal?.throwIfAborted()
     const layout = await makeRoot(root)
     const database = await open(layout.metadata, layout.owner, root)

@@ -1,8 +1,10 @@
-import fs from 'node:fs'
+import fs from 'node:fs/promises'
 import process from 'node:process'
+import type { Readable } from 'node:stream'
 import { openWriter } from '../../content/blob.ts'
+import type { ContentStore, Labels, Writer, WriterInit } from '../../content/types.ts'
 import { fromErrno, isAlreadyExists, OrlopError } from '../../errors.ts'
-import { parseDigest } from '../../oci/digest.ts'
+import { algorithmOf, type Digest, Digester, parseDigest } from '../../oci/digest.ts'
 import { byteCount, collect, newLabels } from '../arguments.ts'
 import type { Register } from '../register.ts'
 
@@ -24,53 +26,100 @@ export const registerIngest: Register = (noun, { out, signal, scope, options: gl
     .option('--label <key=value>', 'label of the blob; may be repeated', collect)
     .action(async (ref: string, file: string | undefined, options: IngestOptions) => {
       const digest = options.expectedDigest === undefined ? undefined : parseDigest(options.expectedDigest)
-      const size = options.expectedSize
       const labels = newLabels(options.label)
-      const { content } = await scope()
+      const expected = { digest, size: options.expectedSize }
+      // Before the writer: a file that is not there must not leave an ingest behind.
+      const input = await openInput(file)
+      signal.addEventListener('abort', () => input.destroy(), { once: true })
       try {
-        await using writer = await openWriter(content, { ref, expected: { digest, size } }, { signal })
-        let skip = writer.offset
-        for await (const chunk of source(file, signal)) {
-          const rest = skip > 0 ? chunk.subarray(Math.min(skip, chunk.byteLength)) : chunk
-          skip -= chunk.byteLength - rest.byteLength
-          if (rest.byteLength > 0) await writer.write(rest, { signal })
-        }
-        if (skip > 0) {
-          throw new OrlopError(
-            'FAILED_PRECONDITION',
-            `ingest ${ref}: an earlier try had taken ${writer.offset} bytes, ${skip} more than there are now; ` +
-              `"orlop content abort ${ref}" drops them`,
-          )
-        }
-        const committed = await writer.commit({ digest, size, labels, signal })
-        report(committed)
-      } catch (error) {
-        // As in ctr: what is there already need not be stored.
-        if (!isAlreadyExists(error) || digest === undefined) throw error
-        report(digest)
+        const { content } = await scope()
+        const stored = await ingest(content, { ref, expected, labels }, bytesOf(input, file, signal), signal)
+        if (global.json) out.json({ digest: stored })
+        else if (!global.quiet) out.line(stored)
+      } finally {
+        input.destroy()
       }
     })
+}
 
-  const report = (digest: string): void => {
-    if (global.json) out.json({ digest })
-    else if (!global.quiet) out.line(digest)
+interface Ingest extends WriterInit {
+  readonly expected: { readonly digest: Digest | undefined; readonly size: number | undefined }
+  readonly labels: Labels
+}
+
+/** As in ctr, what is there already need not be stored. */
+async function ingest(
+  content: ContentStore,
+  { ref, expected, labels }: Ingest,
+  bytes: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<Digest> {
+  let actual = expected.digest
+  try {
+    await using writer = await openWriter(content, { ref, expected }, { signal })
+    for await (const chunk of unwritten(bytes, writer, ref)) await writer.write(chunk, { signal })
+    actual ??= writer.digest
+    return await writer.commit({ ...expected, labels, signal })
+  } catch (error) {
+    if (!isAlreadyExists(error) || actual === undefined) throw error
+    return actual
   }
 }
 
-async function* source(file: string | undefined, signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const input =
-    file === undefined || file === '-'
-      ? process.stdin
-      : fs.createReadStream(file, { highWaterMark: 1 << 20, signal })
-  const stop = (): void => void input.destroy()
-  signal.addEventListener('abort', stop)
+/**
+ * The bytes that come after those that the writer has from an earlier try.
+ *
+ * Those are compared first: two inputs under one ref must not become one blob.
+ */
+async function* unwritten(
+  bytes: AsyncIterable<Uint8Array>,
+  { offset, digest }: Writer,
+  ref: string,
+): AsyncGenerator<Uint8Array> {
+  const digester = new Digester(algorithmOf(digest))
+  let skip = offset
+  for await (const chunk of bytes) {
+    const known = chunk.subarray(0, skip)
+    const rest = chunk.subarray(known.byteLength)
+    if (known.byteLength > 0) {
+      digester.update(known)
+      skip -= known.byteLength
+      if (skip === 0 && digester.digest() !== digest) throw otherBytes(ref, `its ${offset} bytes were others`)
+    }
+    if (rest.byteLength > 0) yield rest
+  }
+  if (skip > 0) throw otherBytes(ref, `it had taken ${offset} bytes, ${skip} more than there are now`)
+}
+
+const otherBytes = (ref: string, how: string): OrlopError =>
+  new OrlopError(
+    'FAILED_PRECONDITION',
+    `ingest ${ref}: an earlier try with this ref took something else: ${how}; "orlop content abort ${ref}" drops them`,
+  )
+
+async function openInput(file: string | undefined): Promise<Readable> {
+  if (file === undefined || file === '-') return process.stdin
+  try {
+    const handle = await fs.open(file)
+    const stats = await handle.stat()
+    if (!stats.isDirectory()) return handle.createReadStream({ highWaterMark: 1 << 20 })
+    await handle.close()
+  } catch (error) {
+    throw fromErrno(error, `file ${file}`)
+  }
+  throw new OrlopError('INVALID_ARGUMENT', `file ${file}: is a directory`)
+}
+
+async function* bytesOf(
+  input: Readable,
+  file: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   try {
     for await (const chunk of input) yield chunk as Uint8Array // both streams give bytes while no encoding is set
   } catch (error) {
     signal.throwIfAborted()
-    throw fromErrno(error, file ?? 'stdin')
-  } finally {
-    signal.removeEventListener('abort', stop)
+    throw fromErrno(error, file === undefined ? 'stdin' : `file ${file}`)
   }
   signal.throwIfAborted()
 }

@@ -4,6 +4,7 @@ import { isOrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
 import { version } from '../../version.ts'
 import { decoded, encodingsOf } from './decode.ts'
+import { reported } from './fetch-report.ts'
 import { type HttpBody, type HttpRequest, type HttpResponse, headerValue } from './http.ts'
 import { type AddressGuard, guardedLookup } from './private-address.ts'
 import { transportError } from './transport-error.ts'
@@ -54,12 +55,16 @@ export class HttpClient implements AsyncDisposable {
   }
 
   /**
-   * One exchange; resolves with the headers, whatever the status.
+   * One exchange; resolves with the headers, whatever the status. Told of on the channel `orlop:fetch`: see `FetchReport`.
    *
    * @throws UNAVAILABLE  no connection, or none that lasted until the headers; so do reads of the body
    */
-  async send(request: HttpRequest, { signal }: AbortOptions = {}): Promise<HttpResponse> {
-    signal?.throwIfAborted()
+  async send(request: HttpRequest, options: AbortOptions = {}): Promise<HttpResponse> {
+    options.signal?.throwIfAborted()
+    return reported(request, () => this.#send(request, options))
+  }
+
+  async #send(request: HttpRequest, { signal }: AbortOptions): Promise<HttpResponse> {
     const { method, url, body } = request
     try {
       const dispatcher = this.#options.dispatcher ?? (await this.#dispatcher())
