@@ -1,4 +1,3 @@
-import type { GlobalOptions } from './context.ts'
 import type { MaybeTerminal, Progress } from './progress-lines.ts'
 import { jsonLines, plainLines } from './progress-lines.ts'
 
@@ -18,9 +17,16 @@ export async function createProgress(
   return bars ? (await import('./progress-bars.ts')).progressBars(stream) : plainLines(stream)
 }
 
+/** The options that choose a display. */
+export interface ProgressOptions {
+  readonly progress?: ProgressMode
+  readonly quiet?: boolean
+  readonly debug?: boolean
+}
+
 /** The display that the options ask for, on stderr. With `--debug` no bars unless asked for: its lines would tear them. */
 export const progressFor = (
-  { progress = 'auto', quiet = false, debug = false }: Pick<GlobalOptions, 'progress' | 'quiet' | 'debug'>,
+  { progress = 'auto', quiet = false, debug = false }: ProgressOptions,
   stream: MaybeTerminal = process.stderr,
 ): Promise<Progress> =>
   createProgress(debug && !quiet && progress === 'auto' ? 'plain' : progress, quiet, stream)
