@@ -35,6 +35,12 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./namespaces.ts')).registerNamespaces,
   },
   {
+    name: 'events',
+    aliases: ['event'],
+    summary: 'print what happens in the store of this process, as it happens',
+    load: async () => (await import('./events.ts')).registerEvents,
+  },
+  {
     name: 'version',
     aliases: [],
     summary: 'print the version',
