@@ -47,6 +47,20 @@ export class FsPublisher {
   }
 
   /**
+   * As `publish`, but takes the place of the blob that is there: at every moment its name has the old file or the new.
+   *
+   * @param keep  is given the old file's path, when there is one, before it goes
+   */
+  replace(data: string, digest: Digest, keep: (file: string) => Promise<void>): Promise<void> {
+    return this.alone(digest, async file => {
+      await this.settle(digest)
+      if (await isThere(file)) await keep(file)
+      await fs.rename(data, file)
+      await syncDirectory(path.dirname(file))
+    })
+  }
+
+  /**
    * Refuses a digest whose blob is there, and only once its name is durable.
    *
    * @throws ALREADY_EXISTS  it is

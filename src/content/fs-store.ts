@@ -17,6 +17,7 @@ import { checkRange, rangeOf } from './range.ts'
 import type {
   ContentStore,
   Info,
+  Ingester,
   Labels,
   LabelsChange,
   ReadOptions,
@@ -148,6 +149,25 @@ export class FsStore implements ContentStore {
 
   writer(init: WriterInit, options?: AbortOptions): Promise<Writer> {
     return this.#ingests.writer(init, options)
+  }
+
+  /**
+   * Runs work on the file of a blob while nothing in this process publishes, labels or deletes it; for repairs.
+   *
+   * @param work  is given the file's path, which need not exist
+   */
+  alone<T>(digest: Digest, work: (file: string) => Promise<T>): Promise<T> {
+    return this.#publisher.alone(digest, work)
+  }
+
+  /**
+   * An ingester whose commits take the place of a blob that is there; for repairs. Say no digest when you open its writer.
+   *
+   * @param keep  is given the path of the file that will be replaced, when there is one, and puts it in safety
+   */
+  replacing(keep: (file: string) => Promise<void>): Ingester {
+    const publish: Publish = (data, digest) => this.#publisher.replace(data, digest, keep)
+    return new FsIngests({ layout: this.#layout, publisher: this.#publisher, publish, now: this.#now })
   }
 
   readonly #publish: Publish = (data, digest, { labels }) =>

@@ -17,6 +17,8 @@ export interface RangeOptions extends AbortOptions {
   readonly after?: string | undefined
   /** At most so many entries. */
   readonly limit?: number | undefined
+  /** True: values come as the engine keeps them, JSON text that may not be JSON; for those who look for damage. */
+  readonly raw?: boolean | undefined
 }
 
 /** Records as they were at one moment. */

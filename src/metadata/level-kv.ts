@@ -5,6 +5,7 @@ import type { AbortOptions } from '../options.ts'
 import { fromJson, toJson } from './json-value.ts'
 import type { Entry, KeyValue, Op, RangeOptions, View } from './kv.ts'
 import { fromLevel } from './level-errors.ts'
+import { refuseIncomplete } from './level-files.ts'
 import { reportDamage } from './level-log.ts'
 
 /** Entries that are fetched in one go: fewer turns of the event loop, and no more memory than a page of records. */
@@ -25,6 +26,7 @@ const synced = { keyEncoding: 'utf8', valueEncoding: 'utf8', sync: true } as con
  */
 export async function openLevel(directory: string): Promise<KeyValue> {
   await makeDirectory(directory)
+  await refuseIncomplete(directory)
   const level = new Level<string, string>(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
   try {
     await level.open()
@@ -109,7 +111,7 @@ class LevelKeyValue implements KeyValue {
   }
 
   async *#range(snapshot: Snapshot, prefix: string, options: RangeOptions = {}): AsyncGenerator<Entry> {
-    const { after, limit = -1, signal } = options
+    const { after, limit = -1, raw = false, signal } = options
     signal?.throwIfAborted()
     const range = {
       ...(after === undefined || after < prefix ? { gte: prefix } : { gt: after }),
@@ -125,7 +127,7 @@ class LevelKeyValue implements KeyValue {
         if (entries.length === 0) return
         for (const [key, json] of entries) {
           signal?.throwIfAborted()
-          yield { key, value: fromJson(key, json) }
+          yield { key, value: raw ? json : fromJson(key, json) }
         }
       }
     } catch (error) {

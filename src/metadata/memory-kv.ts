@@ -63,7 +63,7 @@ export class MemoryKeyValue implements KeyValue {
   }
 
   async *#range(prefix: string, at: number, options: RangeOptions = {}): AsyncGenerator<Entry> {
-    const { after, limit = Number.POSITIVE_INFINITY, signal } = options
+    const { after, limit = Number.POSITIVE_INFINITY, raw = false, signal } = options
     signal?.throwIfAborted()
     this.#assertOpen()
     let count = 0
@@ -73,7 +73,7 @@ export class MemoryKeyValue implements KeyValue {
       const value = this.#get(key, at, { signal })
       if (value !== undefined) {
         count++
-        yield { key, value }
+        yield { key, value: raw ? toJson(key, value) : value }
       }
       index = this.#indexAfter(key)
     }

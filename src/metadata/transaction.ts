@@ -1,5 +1,6 @@
 import { OrlopError } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
+import { toJson } from './json-value.ts'
 import type { Entry, Op, RangeOptions, View } from './kv.ts'
 
 /** A view that takes changes and shows them to itself; whoever made it commits `ops()`. */
@@ -19,14 +20,14 @@ export class Transaction implements View {
 
   /** Changes made while iterating do not show in that iteration. */
   async *range(prefix: string, options: RangeOptions = {}): AsyncGenerator<Entry> {
-    const { after = '', limit = Number.POSITIVE_INFINITY, signal } = options
+    const { after = '', limit = Number.POSITIVE_INFINITY, raw = false, signal } = options
     const changed = [...this.#changes.values()]
       .filter(({ key }) => key.startsWith(prefix) && key > after)
       .sort((a, b) => (a.key < b.key ? -1 : 1))
     // Each change hides at most one entry of the base.
-    const base = this.#base.range(prefix, { after, limit: limit + changed.length, signal })
+    const base = this.#base.range(prefix, { after, limit: limit + changed.length, raw, signal })
     let count = 0
-    for await (const entry of merged(base, changed)) {
+    for await (const entry of merged(base, raw ? changed.map(asRaw) : changed)) {
       if (++count > limit) return
       yield entry
     }
@@ -72,5 +73,7 @@ async function* merged(base: AsyncIterable<Entry>, changed: readonly Op[]): Asyn
   }
   for (const change of changed.slice(at)) if (change.type === 'put') yield entryOf(change)
 }
+
+const asRaw = (op: Op): Op => (op.type === 'put' ? { ...op, value: toJson(op.key, op.value) } : op)
 
 const entryOf = ({ key, value }: Entry): Entry => ({ key, value })

@@ -41,8 +41,9 @@ export interface Scope {
   under(lease: string): Scope
 }
 
-/** What all namespaces share. */
-interface Parts {
+/** What all namespaces share; for the verbs that work on the whole store. */
+export interface RuntimeParts {
+  /** Where the bytes are, of all namespaces. */
   readonly backend: FsStore
   readonly database: Database
   readonly events: Exchange
@@ -64,13 +65,14 @@ export class Runtime implements AsyncDisposable {
   readonly root: string
   readonly namespaces: NamespaceManager
   readonly events: Subscriber
-  readonly #parts: Parts
+  /** For what works on the store as a whole, such as checks and collections. */
+  readonly parts: RuntimeParts
 
-  private constructor(root: string, parts: Parts) {
+  private constructor(root: string, parts: RuntimeParts) {
     this.root = root
     this.namespaces = new NamespaceStore({ database: parts.database, events: parts.events })
     this.events = parts.events
-    this.#parts = parts
+    this.parts = parts
   }
 
   /**
@@ -111,8 +113,8 @@ export class Runtime implements AsyncDisposable {
    */
   scope(namespace = 'default', { lease }: { readonly lease?: string | undefined } = {}): Scope {
     checkNamespace(namespace)
-    const { database, events, now, backend } = this.#parts
-    const content = new NamespacedContent({ ...this.#parts, namespace, lease })
+    const { database, events, now, backend } = this.parts
+    const content = new NamespacedContent({ ...this.parts, namespace, lease })
     return {
       namespace,
       content,
@@ -126,7 +128,7 @@ export class Runtime implements AsyncDisposable {
   /** Waits for the changes under way, then lets go of the root. */
   async close(): Promise<void> {
     await removeOwner(layoutOf(this.root).owner)
-    await this.#parts.database.close()
+    await this.parts.database.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

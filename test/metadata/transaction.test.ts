@@ -113,3 +113,12 @@ test('range() and get() over any layers of changes read as one map', async t => 
     { numRuns: 400 },
   )
 })
+
+test('range() gives raw values, those of changes too', async t => {
+  const tx = await over(['a', 'b'])
+  tx.put('b', { new: 1 })
+  t.deepEqual(await entries(tx, '', { raw: true }), [
+    { key: 'a', value: '"base"' },
+    { key: 'b', value: '{"new":1}' },
+  ])
+})

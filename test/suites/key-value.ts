@@ -44,6 +44,16 @@ export function keyValueSuite(
     for (const [at, value] of values.entries()) t.deepEqual(await snapshot.get(`k${at}`), value)
   })
 
+  test(`${name}: range() gives raw values as JSON text`, async t => {
+    const kv = await engine(t)
+    await kv.commit([put('a', { b: 1 }), put('c', 'd')])
+    await using snapshot = kv.snapshot()
+    t.deepEqual(await entries(snapshot, '', { raw: true }), [
+      { key: 'a', value: '{"b":1}' },
+      { key: 'c', value: '"d"' },
+    ])
+  })
+
   test(`${name}: a key called __proto__ in a value survives`, async t => {
     const kv = await engine(t)
     await kv.commit([put('k', JSON.parse('{"__proto__":"x"}'))])

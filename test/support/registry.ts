@@ -1,4 +1,5 @@
 import http from 'node:http'
+import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type Descriptor, descriptorOf } from '../../src/oci/descriptor.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
@@ -30,6 +31,8 @@ export type Fault = (exchange: Exchange) => void
 /** How to set up a registry. */
 export interface RegistryOptions {
   readonly auth?: RegistryAuth
+  /** Key and certificate: the registry speaks TLS. */
+  readonly tls?: { readonly key: string; readonly cert: string }
 }
 
 interface Rule {
@@ -165,7 +168,8 @@ export class TestRegistry {
 /** Starts a registry; it is stopped, with all its connections, when the test ends. */
 export async function startRegistry(t: Teardown, options: RegistryOptions = {}): Promise<TestRegistry> {
   const held: { registry?: TestRegistry } = {}
-  const host = await listen(t, (request, response, body) => held.registry?.take(request, response, body))
+  const take = (...exchange: Parameters<TestRegistry['take']>) => held.registry?.take(...exchange)
+  const host = await listen(t, take, options.tls)
   held.registry = new TestRegistry(host, options)
   return held.registry
 }
@@ -187,13 +191,15 @@ export async function startRecorder(
 async function listen(
   t: Teardown,
   take: (request: http.IncomingMessage, response: http.ServerResponse, body: string) => void,
+  tls?: RegistryOptions['tls'],
 ): Promise<string> {
-  const server = http.createServer((request, response) => {
+  const answer: http.RequestListener = (request, response) => {
     const chunks: Buffer[] = []
     request.on('data', chunk => chunks.push(chunk))
     request.on('end', () => take(request, response, Buffer.concat(chunks).toString()))
     response.on('error', () => {})
-  })
+  }
+  const server = tls ? https.createServer(tls, answer) : http.createServer(answer)
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     server.closeAllConnections()

@@ -154,10 +154,13 @@ export class Endpoint {
   }
 }
 
-/** True when a host answered as one does that speaks the other of http and https, or does not listen where https is. */
+/** True when a host acted as one may that speaks the other of http and https, or does not listen where https is. */
 function speaksOther(error: unknown): boolean {
   if (!(error instanceof RegistryError)) return false
   // The text that tells is missing from an answer to HEAD.
   if (hasStatus(error, 400)) return error.method === 'HEAD' || /\bHTTPS (server|port)\b/i.test(error.message)
-  return error.status === undefined && /^(ERR_SSL_|EPROTO$|ECONNREFUSED$|HPE_)/.test(causeCode(error))
+  return (
+    error.status === undefined &&
+    /^(ERR_SSL_|EPROTO$|ECONNREFUSED$|ECONNRESET$|UND_ERR_SOCKET$|HPE_)/.test(causeCode(error))
+  )
 }
