@@ -21,7 +21,10 @@ export interface Timeouts {
 
 /** Options of `HttpClient`. */
 export interface HttpClientOptions {
-  /** Carries the requests in place of our own; it is not closed with the client, and timeouts of connecting are its own. */
+  /**
+   * Carries the requests in place of our own. It is not closed with the client; how it connects is its own affair, so
+   * `guard` sees only hosts that are addresses themselves.
+   */
   readonly dispatcher?: Dispatcher | undefined
   /** Default `orlop/<version>`. */
   readonly userAgent?: string | undefined
