@@ -9,6 +9,8 @@ export interface CacheOptions {
   readonly maxBytes?: number | undefined
   /** Bytes of a blob that is kept; default 4 MiB. Larger ones pass through. */
   readonly maxBlobSize?: number | undefined
+  /** Which small blobs are kept; default: all. Others pass through, so that what is copied on can be resumed. */
+  readonly keeps?: ((target: Target) => boolean) | undefined
 }
 
 const mebibyte = 1024 * 1024
@@ -22,12 +24,13 @@ const mebibyte = 1024 * 1024
  */
 export function cached(
   provider: Provider,
-  { maxBytes = 32 * mebibyte, maxBlobSize = 4 * mebibyte }: CacheOptions = {},
+  { maxBytes = 32 * mebibyte, maxBlobSize = 4 * mebibyte, keeps = () => true }: CacheOptions = {},
 ): Provider {
   const cache = new BlobCache(provider, maxBytes)
   return {
     read(target, options = {}) {
-      if (target.size > Math.min(maxBlobSize, maxBytes)) return provider.read(target, options)
+      if (target.size > Math.min(maxBlobSize, maxBytes) || !keeps(target))
+        return provider.read(target, options)
       checkRange(options)
       return cache.read(target, options)
     },

@@ -1,5 +1,5 @@
 import { readBlob } from '../content/blob.ts'
-import type { Provider } from '../content/types.ts'
+import type { Provider, Target } from '../content/types.ts'
 import { hasCode, isNotFound } from '../errors.ts'
 import { maxManifestSize } from '../oci/document.ts'
 import { isConfig, isIndex, isManifest } from '../oci/media-type.ts'
@@ -27,3 +27,7 @@ export const localFirst = (local: Provider, remote: Provider): Provider => ({
     yield* remote.read(target, options)
   },
 })
+
+/** True for what is read to know the graph: indexes, manifests and configs. */
+export const isDocument = (target: Pick<Target, 'mediaType'>): boolean =>
+  isIndex(target) || isManifest(target) || isConfig(target)

@@ -16,7 +16,7 @@ import { copyGraph } from '../remotes/copy.ts'
 import { labelDistributionSource } from '../remotes/distribution-source.ts'
 import { type OnProgress, ProgressTotals, type Totals } from '../remotes/progress.ts'
 import type { Resolver } from '../remotes/types.ts'
-import { localFirst } from './local-first.ts'
+import { isDocument, localFirst } from './local-first.ts'
 import type { Scope } from './runtime.ts'
 import { selectManifests, type Wanted } from './select.ts'
 
@@ -94,7 +94,8 @@ export async function fetchImage(
 ): Promise<Descriptor> {
   const target = await resolver.resolve(reference, { signal })
   const { content } = scope
-  const source = cached(localFirst(content, await resolver.fetcher(reference, { signal })))
+  const fetcher = await resolver.fetcher(reference, { signal })
+  const source = cached(localFirst(content, fetcher), { keeps: isDocument })
   const all = children(source)
   const chosen = platforms
     ? await selectManifests(source, target, platforms, { signal })
