@@ -75,3 +75,10 @@ test('cached() keeps nothing that is wrong', async t => {
   t.true(bytes.equals(await collect(cache.read(a))))
   await t.throwsAsync(collect(cache.read({ ...a, size: 5 })), { code: 'DATA_LOSS' })
 })
+
+test('cached() passes through what it is told not to keep', async t => {
+  const source = counting()
+  const provider = cached(source, { keeps: target => target.digest !== a?.digest })
+  for (const target of [a, a, b, b]) if (target) await collect(provider.read(target))
+  t.deepEqual(source.reads, ['a', 'a', 'b'])
+})
