@@ -94,7 +94,7 @@ export class FsIngests implements Ingester, IngestManager {
     const lock = locks.acquire(dir, ref)
     try {
       const { digest, size: total } = expected
-      if (digest !== undefined) await this.#publisher.refuse(digest)
+      if (digest !== undefined) await this.#publisher.refuse(digest, total)
       const algorithm = digest === undefined ? 'sha256' : algorithmOf(digest)
       const ingest = await openIngest(dir, { ref, algorithm, total, now: this.#now(), signal })
       const writer = new FsWriter({ dir, ingest, lock, publish: this.#publish, now: this.#now })

@@ -27,6 +27,8 @@ export class FsPublisher {
   /**
    * Renames a synced file to its blob; durable when it resolves.
    *
+   * A blob of another size that has the name was damaged, for the same digest is the same bytes; it is replaced.
+   *
    * @param before  runs when it is certain that the name is free
    * @throws ALREADY_EXISTS  the blob is there
    */
@@ -34,7 +36,8 @@ export class FsPublisher {
     return this.alone(digest, async file => {
       const dir = path.dirname(file)
       await this.settle(digest)
-      if (await isThere(file)) throw known(digest)
+      const there = await sizeOf(file)
+      if (there !== undefined && there === (await sizeOf(data))) throw known(digest)
       await before()
       await fs.rename(data, file)
       try {
@@ -54,7 +57,7 @@ export class FsPublisher {
   replace(data: string, digest: Digest, keep: (file: string) => Promise<void>): Promise<void> {
     return this.alone(digest, async file => {
       await this.settle(digest)
-      if (await isThere(file)) await keep(file)
+      if ((await sizeOf(file)) !== undefined) await keep(file)
       await fs.rename(data, file)
       await syncDirectory(path.dirname(file))
     })
@@ -63,11 +66,13 @@ export class FsPublisher {
   /**
    * Refuses a digest whose blob is there, and only once its name is durable.
    *
+   * @param size  what it should have; one of another size is not refused, for a damaged one can be replaced
    * @throws ALREADY_EXISTS  it is
    */
-  async refuse(digest: Digest): Promise<void> {
+  async refuse(digest: Digest, size: number | undefined): Promise<void> {
     // In turn, for what a commit under way has renamed is not durable yet.
-    if (!(await this.alone(digest, isThere))) return
+    const there = await this.alone(digest, sizeOf)
+    if (there === undefined || (size ?? there) !== there) return
     await this.settle(digest)
     throw known(digest)
   }
@@ -91,11 +96,13 @@ export class FsPublisher {
 const known = (digest: Digest): OrlopError =>
   new OrlopError('ALREADY_EXISTS', `content ${digest}: it is there already`)
 
-const isThere = async (file: string): Promise<boolean> => {
+/** Bytes of a file; `undefined` when there is none. */
+const sizeOf = async (file: string): Promise<number | undefined> => {
   try {
-    return (await fs.stat(file)).isFile()
+    const stats = await fs.stat(file)
+    return stats.isFile() ? stats.size : undefined
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return false
+    if (errnoOf(error) === 'ENOENT') return undefined
     throw error
   }
 }

@@ -72,12 +72,13 @@ async function openRecord(
   const there = digest === undefined ? undefined : await ifFound(backend.info(digest, options))
   const at = now()
   const opened = await database.update(async tx => {
-    if (digest !== undefined && there !== undefined && (await blobRecord(tx, scope.namespace, digest))) {
+    const known = digest === undefined ? undefined : await blobRecord(tx, scope.namespace, digest)
+    if (digest !== undefined && known !== undefined && known.size === there?.size) {
       await holdBlob(tx, scope, digest)
       return undefined
     }
-    // A record without bytes, which somebody has deleted by hand, is no reason not to take them again.
-    const fits = there !== undefined && (size === undefined || size === there.size)
+    // A record whose file is gone or cut short is no reason not to take the bytes again; they repair it.
+    const fits = known === undefined && there !== undefined && (size === undefined || size === there.size)
     const shared = fits && (policy === 'shared' || (await isOffered(tx, there.digest)))
     return recordIngest(tx, scope, { ref, expected: digest, total: size, shared, now: at })
   }, options)

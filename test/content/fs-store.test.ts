@@ -148,6 +148,18 @@ test('a data file that a crash has left read-only is resumed', async t => {
   t.is(await writer.commit(), digestOf('whole'))
 })
 
+test('a blob that was cut short is replaced by a whole one', async t => {
+  const { root, store } = await open(t)
+  const bytes = randomBytes('cut', 5_000)
+  await put(store, bytes)
+  await fs.chmod(blobOf(root, bytes), 0o644)
+  await fs.truncate(blobOf(root, bytes), 100)
+  await copyBlob(providerOf(bytes), store, targetOf(bytes))
+  t.true(bytes.equals(await readBlob(store, targetOf(bytes))))
+  t.is((await fs.stat(blobOf(root, bytes))).mode & 0o222, 0)
+  await t.throwsAsync(put(store, bytes), { code: 'ALREADY_EXISTS' })
+})
+
 test('list() skips what is no blob', async t => {
   const { root, store } = await open(t)
   const digest = await put(store, Buffer.from('x'))

@@ -1,5 +1,8 @@
+import fs from 'node:fs/promises'
+import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { copyBlob, readBlob } from '../../src/content/blob.ts'
+import { FsStore } from '../../src/content/fs-store.ts'
 import { MemoryStore } from '../../src/content/memory-store.ts'
 import type { ContentStore } from '../../src/content/types.ts'
 import { decode, readIngestRecord } from '../../src/metadata/codec.ts'
@@ -12,6 +15,7 @@ import { Metadata } from '../../src/metadata/scope.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { put } from '../suites/content.ts'
 import { all, providerOf, randomBytes, targetOf } from '../support/bytes.ts'
+import { temporaryDirectory } from '../support/tmp.ts'
 
 const day = 24 * 60 * 60 * 1000
 const bytes = Buffer.from('the bytes')
@@ -214,6 +218,26 @@ for (const policy of ['shared', 'isolated'] as const) {
     t.deepEqual({ ...(await content.info(target.digest)).labels }, { a: 'b' })
   })
 }
+
+test('a record whose file was cut short is repaired by a copy, in each namespace', async t => {
+  const root = await temporaryDirectory(t)
+  const { database } = open(t)
+  const metadata = new Metadata({ database, backend: new FsStore(root) })
+  const [one, two] = ['one', 'two'].map(namespace => metadata.scope({ namespace }).content)
+  if (one === undefined || two === undefined) return t.fail()
+  await put(one, bytes, { labels: { a: 'b' } })
+  const file = path.join(root, 'blobs', target.digest.replace(':', '/'))
+  const cut = async () => {
+    await fs.chmod(file, 0o644)
+    await fs.truncate(file, 3)
+  }
+  for (const content of [one, two]) {
+    await cut()
+    await copyBlob(providerOf(bytes), content, target)
+    t.true(bytes.equals(await readBlob(content, target)))
+  }
+  t.deepEqual({ ...(await one.info(target.digest)).labels }, { a: 'b' })
+})
 
 test('isolated: only the label value "true" offers blobs', async t => {
   const { metadata } = open(t, 'isolated')
