@@ -15,6 +15,7 @@ export { type Compression, decompress, sniffCompression, sniffLength } from './d
 export { diffId, type Labeler } from './diff-id.ts'
 export { Image } from './image.ts'
 export { config, configPlatform, type FoundManifest, findManifest, manifest, rootFS } from './manifest.ts'
+export { criPinLabel, pinLabel, pinOf } from './pin.ts'
 export { type PlatformsOptions, platforms } from './platforms.ts'
 export type { Corrupt, Located, ProbeOptions } from './probe.ts'
 export { size } from './size.ts'

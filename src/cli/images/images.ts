@@ -4,6 +4,7 @@ import { registerDelete } from './delete.ts'
 import { registerInspect } from './inspect.ts'
 import { registerLabel } from './label.ts'
 import { registerList } from './list.ts'
+import { registerPin, registerUnpin } from './pin.ts'
 import { registerPlatforms } from './platforms.ts'
 import { registerPull } from './pull.ts'
 import { registerSize } from './size.ts'
@@ -20,6 +21,8 @@ export const registerImages: Register = (noun, context) => {
     registerPlatforms,
     registerTag,
     registerLabel,
+    registerPin,
+    registerUnpin,
     registerDelete,
   ]) {
     register(noun, context)
