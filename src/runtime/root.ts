@@ -30,7 +30,7 @@ export const layoutOf = (root: string): RootLayout => ({
 export async function makeRoot(root: string): Promise<RootLayout> {
   const layout = layoutOf(root)
   try {
-    await fs.mkdir(path.dirname(root), { recursive: true })
+    await makeParents(path.dirname(root), root)
     await makeDirectory(root, 0o700)
     await makeDirectory(layout.content, 0o755)
   } catch (error) {
@@ -39,11 +39,30 @@ export async function makeRoot(root: string): Promise<RootLayout> {
   return layout
 }
 
+async function makeParents(directory: string, root: string): Promise<void> {
+  try {
+    await fs.mkdir(directory, { recursive: true })
+  } catch (error) {
+    // What is in the way, at whatever height, is no directory.
+    if (errnoOf(error) !== 'EEXIST' && errnoOf(error) !== 'ENOTDIR') throw error
+    throw new OrlopError(
+      'FAILED_PRECONDITION',
+      `root ${root}: ${directory} is not a directory, or lies below a file`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+const errnoOf = (error: unknown): unknown =>
+  error instanceof Error && 'code' in error ? error.code : undefined
+
 async function makeDirectory(directory: string, mode: number): Promise<void> {
   try {
     await fs.mkdir(directory, { mode })
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+    if (errnoOf(error) !== 'EEXIST') throw error
     if ((await fs.stat(directory)).isDirectory()) return
     throw new OrlopError('FAILED_PRECONDITION', `root ${directory}: is a file; a store needs a directory`, {
       cause: error,
