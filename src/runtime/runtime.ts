@@ -1,21 +1,18 @@
 import path from 'node:path'
 import { FsStore } from '../content/fs-store.ts'
-import { RefLocks } from '../content/ref-locks.ts'
 import type { ContentStore, InfoProvider, Provider } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 import { ImageRecords } from '../images/store.ts'
 import type { ImageStore } from '../images/types.ts'
-import { NamespacedContent } from '../metadata/content.ts'
 import type { SharingPolicy } from '../metadata/content-parts.ts'
 import type { Database } from '../metadata/database.ts'
-import { Exchange, type Subscriber } from '../metadata/exchange.ts'
-import { Gate } from '../metadata/gate.ts'
-import { checkNamespace } from '../metadata/labels.ts'
+import type { Exchange, Subscriber } from '../metadata/exchange.ts'
+import type { Gate } from '../metadata/gate.ts'
 import type { LeaseManager, LeaseResources } from '../metadata/lease-types.ts'
-import { LeaseStore } from '../metadata/leases.ts'
 import { openLevel } from '../metadata/level-kv.ts'
 import { openDatabase } from '../metadata/migrations.ts'
-import { type NamespaceManager, NamespaceStore } from '../metadata/namespaces.ts'
+import type { NamespaceManager } from '../metadata/namespaces.ts'
+import { Metadata } from '../metadata/scope.ts'
 import type { AbortOptions } from '../options.ts'
 import { nameOwner, removeOwner, writeOwner } from './owner-file.ts'
 import { layoutOf, makeRoot } from './root.ts'
@@ -47,9 +44,7 @@ export interface RuntimeParts {
   readonly backend: FsStore
   readonly database: Database
   readonly events: Exchange
-  readonly policy: SharingPolicy
   readonly gate: Gate
-  readonly locks: RefLocks
   readonly now: () => Date
 }
 
@@ -68,11 +63,14 @@ export class Runtime implements AsyncDisposable {
   /** For what works on the store as a whole, such as checks and collections. */
   readonly parts: RuntimeParts
 
-  private constructor(root: string, parts: RuntimeParts) {
+  readonly #metadata: Metadata
+
+  private constructor(root: string, metadata: Metadata, parts: RuntimeParts) {
     this.root = root
-    this.namespaces = new NamespaceStore({ database: parts.database, events: parts.events })
-    this.events = parts.events
+    this.namespaces = metadata.namespaces
+    this.events = metadata.events
     this.parts = parts
+    this.#metadata = metadata
   }
 
   /**
@@ -93,17 +91,10 @@ export class Runtime implements AsyncDisposable {
     const layout = await makeRoot(root)
     const database = await open(layout.metadata, layout.owner, root)
     await writeOwner(layout.owner)
-    const events = new Exchange({ now })
     const backend = new FsStore(layout.content, { now })
-    return new Runtime(root, {
-      backend,
-      database,
-      events,
-      policy,
-      gate: new Gate(),
-      locks: new RefLocks(),
-      now,
-    })
+    const metadata = new Metadata({ database, backend, policy, now })
+    const { events, gate } = metadata
+    return new Runtime(root, metadata, { backend, database, events, gate, now })
   }
 
   /**
@@ -112,14 +103,13 @@ export class Runtime implements AsyncDisposable {
    * @throws INVALID_ARGUMENT  a name that is no identifier
    */
   scope(namespace = 'default', { lease }: { readonly lease?: string | undefined } = {}): Scope {
-    checkNamespace(namespace)
     const { database, events, now, backend } = this.parts
-    const content = new NamespacedContent({ ...this.parts, namespace, lease })
+    const { content, leases } = this.#metadata.scope({ namespace, lease })
     return {
       namespace,
       content,
+      leases,
       images: new ImageRecords({ database, events, namespace, lease, now }),
-      leases: new LeaseStore({ database, namespace, now }),
       disk: onDisk(content, backend),
       under: id => this.scope(namespace, { lease: id }),
     }
