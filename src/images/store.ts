@@ -60,7 +60,7 @@ export class ImageRecords implements ImageStore {
 
   list(filters: readonly string[] = [], options: AbortOptions = {}): AsyncIterable<ImageRecord> {
     const wanted = parseFilters(filters)
-    return this.#list(image => wanted(path => fieldOf(image, path)), options)
+    return this.#list(image => wanted(path => imageField(image, path)), options)
   }
 
   async create({ name, target, labels = {} }: NewImage, options: AbortOptions = {}): Promise<ImageRecord> {
@@ -213,7 +213,11 @@ const labelsOf = (image: ImageRecord, kind: string): Labels | undefined => {
   return kind === 'annotations' ? image.target.annotations : undefined
 }
 
-const fieldOf = (image: ImageRecord, [head = '', ...rest]: readonly string[]): string | undefined => {
+/** A field of an image for filters: `name`, `target.digest`, `target.mediatype`, `labels.<key>`, `annotations.<key>`. */
+export const imageField = (
+  image: ImageRecord,
+  [head = '', ...rest]: readonly string[],
+): string | undefined => {
   if (head === 'name') return image.name
   if (head === 'target' && rest[0] === 'digest') return image.target.digest
   if (head === 'target' && rest[0] === 'mediatype') return image.target.mediaType

@@ -110,3 +110,19 @@ export function keptAfter(
   }
   return kept.reverse()
 }
+
+/** The vertices from which one of `ends` can be reached; the ends too. */
+export function above(graph: Graph, ends: Iterable<number>): ReadonlySet<number> {
+  const referrers = new Map<number, number[]>()
+  for (const [at, { below }] of graph.entries()) {
+    for (const child of below) {
+      const list = referrers.get(child)
+      if (list === undefined) referrers.set(child, [at])
+      else list.push(at)
+    }
+  }
+  const found = new Set(ends)
+  // What is added while it is iterated over is visited too.
+  for (const at of found) for (const referrer of referrers.get(at) ?? []) found.add(referrer)
+  return found
+}
