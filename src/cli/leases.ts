@@ -1,5 +1,6 @@
 import type { Lease } from '../metadata/lease-types.ts'
 import { collect, duration, newLabels } from './arguments.ts'
+import { collectNow } from './gc.ts'
 import { formatLabels } from './output.ts'
 import type { Register } from './register.ts'
 
@@ -49,17 +50,21 @@ const registerCreate: Register = (noun, { out, signal, scope, options: global })
     })
 }
 
-const registerDelete: Register = (noun, { out, signal, scope, options: global }) => {
+const registerDelete: Register = (noun, context) => {
+  const { out, signal, scope } = context
   noun
     .command('delete <id...>')
     .aliases(['del', 'remove', 'rm'])
     .description('delete leases; what only they held goes at the next collection')
-    .action(async (ids: string[]) => {
+    .option('--sync', 'collect before returning, so that the space is free then')
+    .action(async (ids: string[], { sync = false }: { sync?: boolean }) => {
+      const { options: global } = context
       const { leases } = await scope()
       for (const id of ids) {
         await leases.delete(id, { signal })
         if (!global.json) out.line(id)
       }
+      if (sync) await collectNow(context)
       if (global.json) out.json(ids)
     })
 }

@@ -41,6 +41,12 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./events.ts')).registerEvents,
   },
   {
+    name: 'gc',
+    aliases: [],
+    summary: 'remove what nothing keeps, plan it, and ask what keeps a thing',
+    load: async () => (await import('./gc.ts')).registerGc,
+  },
+  {
     name: 'version',
     aliases: [],
     summary: 'print the version',

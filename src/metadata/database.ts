@@ -1,6 +1,7 @@
 import { OrlopError } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
-import type { KeyValue, View } from './kv.ts'
+import { Journal } from './journal.ts'
+import type { KeyValue, Op, View } from './kv.ts'
 import { Transaction } from './transaction.ts'
 
 interface Waiting {
@@ -24,6 +25,8 @@ export class Database implements AsyncDisposable {
   #waiting: Waiting[] = []
   #running: Promise<void> | undefined
   #closing: Promise<void> | undefined
+  readonly #journals = new Set<Journal>()
+  readonly #watchers = new Set<(ops: readonly Op[]) => void>()
 
   constructor(kv: KeyValue) {
     this.#kv = kv
@@ -66,6 +69,26 @@ export class Database implements AsyncDisposable {
     })
   }
 
+  /**
+   * A list of the keys that are put from now on. What it does not tell, a view opened after this call shows.
+   *
+   * It knows of the updates of this `Database` only, so all who write must go through one.
+   */
+  journal(): Promise<Journal> {
+    // In an update, so that those before it in its batch, which it will not tell of, are committed when this resolves.
+    return this.update(async () => {
+      const journal: Journal = new Journal(() => this.#journals.delete(journal))
+      this.#journals.add(journal)
+      return journal
+    })
+  }
+
+  /** Calls `listener` with the changes of each batch once they are durable, until the result is disposed. */
+  watch(listener: (ops: readonly Op[]) => void): Disposable {
+    this.#watchers.add(listener)
+    return { [Symbol.dispose]: () => void this.#watchers.delete(listener) }
+  }
+
   /** Waits for the updates that were asked for, then closes the engine; views that still run fail with UNAVAILABLE. */
   close(): Promise<void> {
     this.#closing ??= (async () => {
@@ -98,16 +121,26 @@ export class Database implements AsyncDisposable {
       for (const waiting of batch) {
         const tx = await waiting.run(whole)
         if (tx === undefined) continue
-        for (const op of tx.ops()) op.type === 'put' ? whole.put(op.key, op.value) : whole.delete(op.key)
+        for (const op of tx.ops()) this.#merge(whole, op)
         done.push(waiting)
       }
       const ops = whole.ops()
-      if (ops.length > 0) await this.#kv.commit(ops)
+      if (ops.length > 0) {
+        await this.#kv.commit(ops)
+        for (const listener of this.#watchers) listener(ops)
+      }
     } catch (error) {
       // Those that failed on their own are settled already; a second rejection does nothing.
       for (const waiting of batch) waiting.settle(error)
       return
     }
     for (const waiting of done) waiting.settle()
+  }
+
+  #merge(whole: Transaction, op: Op): void {
+    if (op.type === 'put') {
+      whole.put(op.key, op.value)
+      for (const journal of this.#journals) journal.note(op.key)
+    } else whole.delete(op.key)
   }
 }

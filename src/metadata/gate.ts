@@ -15,6 +15,11 @@ export class Gate {
   #collecting = false
   readonly #queue: Waiting[] = []
 
+  /** True when nobody is in or waits; exclusive work that is begun at once then keeps nobody waiting but for itself. */
+  get idle(): boolean {
+    return this.#users === 0 && !this.#collecting && this.#queue.length === 0
+  }
+
   /** Runs work together with others' shared work, and never while `exclusive` work runs. */
   shared<T>(work: () => Promise<T>, options?: AbortOptions): Promise<T> {
     return this.#enter(false, work, options)

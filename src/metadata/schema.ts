@@ -24,8 +24,17 @@ export const namespacesPrefix = 'namespaces/'
 /** A namespace: its labels. Whoever writes the first record of a namespace writes this too, by `touchNamespace`. */
 export const namespaceKey = (namespace: string): string => `${namespacesPrefix}${name(namespace)}`
 
+/** All records of all namespaces. */
+export const allRecordsPrefix = 'v1/'
+
 /** All records of a namespace; its own (`namespaceKey`) is elsewhere. */
-export const recordsPrefix = (namespace: string): string => `v1/${part(namespace)}/`
+export const recordsPrefix = (namespace: string): string => `${allRecordsPrefix}${part(namespace)}/`
+
+/** The namespace whose record a key is; `undefined` for keys outside namespaces. */
+export function namespaceOfKey(key: string): string | undefined {
+  const [, encoded] = /^v1\/([^/]+)\//.exec(key) ?? []
+  return encoded === undefined ? undefined : plain(encoded)
+}
 
 /** All records of one kind in a namespace, in byte order of their names. */
 export const kindPrefix = (namespace: string, kind: Kind): string => `${recordsPrefix(namespace)}${kind}/`

@@ -8,6 +8,8 @@ export const annotationKeys = {
 /** Label keys with a meaning here; all are containerd's. */
 export const labelKeys = {
   gcRoot: 'containerd.io/gc.root',
+  /** Followed by a kind: what the object keeps. */
+  gcRef: 'containerd.io/gc.ref.',
   gcRefContent: 'containerd.io/gc.ref.content',
   gcRefImage: 'containerd.io/gc.ref.image',
   gcBref: 'containerd.io/gc.bref',

@@ -2,6 +2,7 @@ import path from 'node:path'
 import { FsStore } from '../content/fs-store.ts'
 import type { ContentStore, InfoProvider, Provider } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
+import type { Collector } from '../gc/collector.ts'
 import { ImageRecords } from '../images/store.ts'
 import type { ImageStore } from '../images/types.ts'
 import type { SharingPolicy } from '../metadata/content-parts.ts'
@@ -14,6 +15,7 @@ import { openDatabase } from '../metadata/migrations.ts'
 import type { NamespaceManager } from '../metadata/namespaces.ts'
 import { Metadata } from '../metadata/scope.ts'
 import type { AbortOptions } from '../options.ts'
+import { collectorOf } from './gc.ts'
 import { nameOwner, removeOwner, writeOwner } from './owner-file.ts'
 import { layoutOf, makeRoot } from './root.ts'
 
@@ -62,7 +64,8 @@ export class Runtime implements AsyncDisposable {
   readonly events: Subscriber
   /** For what works on the store as a whole, such as checks and collections. */
   readonly parts: RuntimeParts
-
+  /** Removes what nothing keeps, of all namespaces, when it is told to. */
+  readonly gc: Collector
   readonly #metadata: Metadata
 
   private constructor(root: string, metadata: Metadata, parts: RuntimeParts) {
@@ -71,6 +74,7 @@ export class Runtime implements AsyncDisposable {
     this.events = metadata.events
     this.parts = parts
     this.#metadata = metadata
+    this.gc = collectorOf(parts)
   }
 
   /**

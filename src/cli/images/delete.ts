@@ -1,14 +1,18 @@
 import { isNotFound } from '../../errors.ts'
 import { lookup } from '../../runtime/lookup.ts'
+import { collectNow } from '../gc.ts'
 import type { Register } from '../register.ts'
 
 /** `orlop images delete` */
-export const registerDelete: Register = (noun, { out, signal, scope, options: global }) => {
+export const registerDelete: Register = (noun, context) => {
+  const { out, signal, scope } = context
   noun
     .command('delete <image...>')
     .aliases(['del', 'remove', 'rm'])
     .description('delete image records; their blobs stay until a collection removes what nothing refers to')
-    .action(async (names: string[]) => {
+    .option('--sync', 'collect before returning, so that the space is free then')
+    .action(async (names: string[], { sync = false }: { sync?: boolean }) => {
+      const { options: global } = context
       const { images } = await scope()
       const deleted: string[] = []
       for (const name of names) {
@@ -23,6 +27,7 @@ export const registerDelete: Register = (noun, { out, signal, scope, options: gl
           out.note(`orlop: image ${name}: not found, nothing deleted`)
         }
       }
+      if (sync) await collectNow(context)
       if (global.json) out.json(deleted)
     })
 }
