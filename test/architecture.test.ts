@@ -10,6 +10,7 @@ const layers: ReadonlyArray<readonly string[]> = [
   ['handlers'],
   ['images', 'gc'],
   ['remotes', 'archive', 'transports', 'backends'],
+  ['fsck'],
   ['runtime'],
   ['service', 'cli'],
   ['index.ts'],

@@ -47,6 +47,12 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./gc.ts')).registerGc,
   },
   {
+    name: 'check',
+    aliases: ['fsck'],
+    summary: 'check the whole store for damage, and repair it',
+    load: async () => (await import('./check.ts')).registerCheckStore,
+  },
+  {
     name: 'version',
     aliases: [],
     summary: 'print the version',

@@ -5,6 +5,10 @@
  * namespace: content, images, leases. The verbs (`pull`, `tag`, `lookup`, `describe`, `inspect`) take a scope, and a
  * resolver where they talk to a registry. One process opens a root at a time; another is told at once who has it.
  */
+export type { FsckOptions } from '../fsck/fsck.ts'
+export type { Repaired } from '../fsck/repair.ts'
+export type { Checked, Finding, FindingClass, FsckReport } from '../fsck/types.ts'
+export * from './fsck.ts'
 export * from './inspect.ts'
 export * from './list.ts'
 export * from './lookup.ts'
