@@ -1,4 +1,5 @@
 import fs, { type FileHandle } from 'node:fs/promises'
+import path from 'node:path'
 import { fromErrno, OrlopError } from '../errors.ts'
 import { algorithmOf, type Digest, Digester } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
@@ -43,8 +44,8 @@ export class FsWriter implements Writer, RefHolder {
     this.#lock = lock
     this.#publish = publish
     this.#now = now
-    const { ref, offset, total } = ingest.status
-    this.#bytes = new FsAppender(ingest.file, `ingest ${ref}`, ingest.digester, offset, total)
+    const { offset, total } = ingest.status
+    this.#bytes = new FsAppender(ingest.file, this.#place, ingest.digester, offset, total)
   }
 
   get offset(): number {
@@ -190,9 +191,14 @@ export class FsWriter implements Writer, RefHolder {
     await fs.rm(this.#dir, { recursive: true, force: true }).catch(() => undefined)
   }
 
+  /** For errors of the file system: of which one. */
+  get #place(): string {
+    return `ingest ${this.#status.ref} in ${path.dirname(path.dirname(this.#dir))}`
+  }
+
   #explain(error: unknown): unknown {
     const { ref } = this.#status
     if (this.#abandoned) return new OrlopError('ABORTED', `ingest ${ref}: was aborted`, { cause: error })
-    return fromErrno(error, `ingest ${ref}`)
+    return fromErrno(error, this.#place)
   }
 }
