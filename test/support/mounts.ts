@@ -9,6 +9,11 @@ export async function smallFileSystem(t: Teardown, bytes: number): Promise<strin
   return (await mount(t, ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', directory])) ? directory : undefined
 }
 
+/** Gives a file system of `smallFileSystem` more room; true when it worked. */
+export async function growFileSystem(directory: string, bytes: number): Promise<boolean> {
+  return (await run('mount', ['-o', `remount,size=${bytes}`, directory])).code === 0
+}
+
 /** A directory as it is, but read-only, also for root; undefined when we may not mount. */
 export async function readOnlyView(t: Teardown, directory: string): Promise<string | undefined> {
   const view = path.join(await temporaryDirectory(t), 'view')

@@ -1,4 +1,5 @@
 import http from 'node:http'
+import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Teardown } from './tmp.ts'
 
@@ -39,7 +40,7 @@ export async function startRecordingProxy(
     const forwarded = http.request(`http://${upstream}${url}`, { method, headers }, answer => {
       record.status = answer.statusCode
       response.writeHead(answer.statusCode ?? 502, answer.headers)
-      pour(answer, response, bytesPerSecond).catch(() => response.destroy())
+      pipeline(throttled(answer, bytesPerSecond), response).catch(() => response.destroy())
     })
     forwarded.on('error', () => response.destroy())
     response.on('close', () => forwarded.destroy())
@@ -55,20 +56,13 @@ export async function startRecordingProxy(
   return { host: `127.0.0.1:${address.port}`, requests: () => [...requests] }
 }
 
-const pour = async (
-  from: http.IncomingMessage,
-  to: http.ServerResponse,
-  bytesPerSecond: number,
-): Promise<void> => {
+async function* throttled(body: AsyncIterable<Buffer>, bytesPerSecond: number): AsyncGenerator<Buffer> {
   const started = performance.now()
   let sent = 0
-  for await (const chunk of from) {
-    if (to.destroyed) return
-    const flows = to.write(chunk)
+  for await (const chunk of body) {
     sent += chunk.length
-    const due = started + (sent / bytesPerSecond) * 1000 - performance.now()
-    if (due > 1) await delay(due)
-    else if (!flows) await new Promise(resolve => to.once('drain', resolve).once('close', resolve))
+    const wait = started + (sent / bytesPerSecond) * 1000 - performance.now()
+    if (wait > 1) await delay(wait)
+    yield chunk
   }
-  to.end()
 }

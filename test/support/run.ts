@@ -50,9 +50,24 @@ export async function output(
   throw new Error(`${outcome.command}: ended with ${outcome.code ?? outcome.signal}\n${outcome.stderr}`)
 }
 
-/** Runs this build's `orlop`, without the settings and the credentials of whoever runs the tests. */
-export const orlop = (args: readonly string[], options: RunOptions = {}): Promise<Outcome> =>
-  startOrlop(args, options).outcome
+/**
+ * Runs this build's `orlop`, without the settings and the credentials of whoever runs the tests.
+ *
+ * At most four run at a time: ava starts all tests of a file at once, and a hundred processes would starve each other.
+ */
+export async function orlop(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  if (slots.free === 0) await new Promise<void>(resolve => slots.waiting.push(resolve))
+  else slots.free--
+  try {
+    return await startOrlop(args, options).outcome
+  } finally {
+    const next = slots.waiting.shift()
+    if (next) next()
+    else slots.free++
+  }
+}
+
+const slots = { free: 4, waiting: [] as (() => void)[] }
 
 /** As `orlop`, but gives the process while it runs. */
 export const startOrlop = (args: readonly string[], options: RunOptions = {}): Running =>
