@@ -10,8 +10,8 @@ const seconds = Number(process.env.ORLOP_MODEL_SECONDS ?? 15)
 const seed = Number(process.env.ORLOP_MODEL_SEED ?? Date.now() % 2 ** 31)
 
 /** Steps between collections. */
-const stretch = fc.array(anyStep, { minLength: 1, maxLength: 40 })
-const history = fc.array(stretch, { minLength: 1, maxLength: 12 })
+const stretch = fc.array(anyStep, { minLength: 1, maxLength: 60, size: 'max' })
+const history = fc.array(stretch, { minLength: 1, maxLength: 12, size: 'max' })
 
 test('collect() and plan() agree with a model of the documents over random histories', async t => {
   t.timeout((seconds + 60) * 1000)

@@ -12,11 +12,12 @@ export interface Step {
   run(store: CollectedStore, model: Model): Promise<void>
 }
 
-const namespaces = fc.constantFrom('a', 'b')
-const texts = fc.integer({ min: 0, max: 9 }).map(n => `t${n}`)
-const names = fc.integer({ min: 0, max: 4 }).map(n => `i${n}`)
-const ids = fc.integer({ min: 0, max: 3 }).map(n => `l${n}`)
-const refs = fc.integer({ min: 0, max: 3 }).map(n => `r${n}`)
+// Few of each, so that steps meet.
+const namespaces = fc.constantFrom('a', 'a', 'a', 'b')
+const texts = fc.integer({ min: 0, max: 5 }).map(n => `t${n}`)
+const names = fc.integer({ min: 0, max: 2 }).map(n => `i${n}`)
+const ids = fc.integer({ min: 0, max: 1 }).map(n => `l${n}`)
+const refs = fc.integer({ min: 0, max: 2 }).map(n => `r${n}`)
 const lease = fc.option(ids, { nil: undefined })
 
 /** A label with its value; expiry is in hours from the step on, and becomes a date then. */
