@@ -27,6 +27,25 @@ export function byteCount(value: string): number {
   return number
 }
 
+/** Bytes with a unit: `500MB` and `2GB` count in thousands, `500M`, `2G`, `500MiB` and `2GiB` in 1024. */
+export function size(value: string): number {
+  const found = /^(\d+(?:\.\d+)?) ?(?:([kKMGT])(B|iB)?|B)?$/.exec(value)
+  const [, number, unit, kind] = found ?? []
+  const power = unit === undefined ? 0 : 'KMGT'.indexOf(unit.toUpperCase()) + 1
+  const bytes = Math.ceil(Number(number) * (kind === 'B' ? 1000 : 1024) ** power)
+  if (!Number.isSafeInteger(bytes))
+    throw new InvalidArgumentError('Give a size like 1500000, 500MB or 20GiB.')
+  return bytes
+}
+
+/** Room on a device: a size, or a part of it as `10%`. */
+export function room(value: string): { readonly bytes: number } | { readonly part: number } {
+  const [, percent] = /^(\d+(?:\.\d+)?)%$/.exec(value) ?? []
+  if (percent === undefined) return { bytes: size(value) }
+  if (Number(percent) > 100) throw new InvalidArgumentError('Give 100% or less.')
+  return { part: Number(percent) / 100 }
+}
+
 /** A duration as Go and `ctr` write it, `90s`, `24h`, `1h30m`, in milliseconds; `0` is none. */
 export function duration(value: string): number {
   const units: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }

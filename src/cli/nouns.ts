@@ -35,6 +35,12 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./namespaces.ts')).registerNamespaces,
   },
   {
+    name: 'df',
+    aliases: [],
+    summary: 'show what images and the rest of the store take on disk, and what their removal would free',
+    load: async () => (await import('./df.ts')).registerDf,
+  },
+  {
     name: 'events',
     aliases: ['event'],
     summary: 'print what happens in the store of this process, as it happens',

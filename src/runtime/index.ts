@@ -2,16 +2,27 @@
  * A store under a root directory, and the verbs on it.
  *
  * `Runtime.open({root})` opens the blobs and records under a root; `runtime.scope(namespace)` gives the stores of one
- * namespace: content, images, leases. The verbs (`pull`, `tag`, `lookup`, `describe`, `inspect`) take a scope, and a
- * resolver where they talk to a registry. One process opens a root at a time; another is told at once who has it.
+ * namespace: content, images, leases. The verbs (`pull`, `tag`, `lookup`, `describe`, `inspect`, `measure`, `prune`) take a
+ * scope, and a resolver where they talk to a registry. One process opens a root at a time; another is told at once who has it.
  */
 export type { FsckOptions } from '../fsck/fsck.ts'
 export type { Repaired } from '../fsck/repair.ts'
 export type { Checked, Finding, FindingClass, FsckReport } from '../fsck/types.ts'
+export type {
+  DiskUsage,
+  ImageUsage,
+  Parts,
+  PartUsage,
+  SetUsage,
+} from './disk-usage.ts'
 export * from './fsck.ts'
 export * from './inspect.ts'
 export * from './list.ts'
 export * from './lookup.ts'
+export { measure, measureSet } from './measure.ts'
+export * from './prune.ts'
+export type { MissedCap, PruneDecision, PrunePlan } from './prune-plan.ts'
+export type { PruneRule, PruneRules } from './prune-rules.ts'
 export * from './pull.ts'
 export * from './runtime.ts'
 export * from './select.ts'

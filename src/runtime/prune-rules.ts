@@ -12,7 +12,7 @@ export interface PruneRules {
   readonly filters?: readonly string[] | undefined
   /** Chooses images whose record was last changed longer ago than this, in milliseconds. */
   readonly olderThan?: number | undefined
-  /** Protects the newest so many versions of each repository; the only rule, it chooses all others. */
+  /** Protects the newest so many versions of each repository (see `keptVersions`); the only rule, it chooses all others. */
   readonly keepLast?: number | undefined
   /** Chooses more, oldest first, until the content of the whole store takes no more than so many bytes. */
   readonly maxBytes?: number | undefined
@@ -77,15 +77,18 @@ export function repositoryOf(name: string): string | undefined {
  * The names that "keep the last `count` of each repository" protects, with their repositories.
  *
  * A version is a target: names of one repository that point at the same digest count once, and are kept together. It is as
- * new as its newest name. Bare digests are kept along with a version that they name.
+ * new as its newest name. The newest by their last change are kept and the newest by their creation, which may be others: a
+ * label or pin set on an old version must not push out a new one, nor may a tag that was moved back. Bare digests are kept
+ * along with a version that they name.
  */
 export function keptVersions(images: readonly ImageRecord[], count: number): ReadonlyMap<string, string> {
   const kept = new Map<string, string>()
   const repositoryByTarget = new Map<string, string>()
   for (const [repository, members] of groupBy(images, ({ name }) => repositoryOf(name))) {
     if (repository === undefined) continue
-    const targets = new Set(members.toSorted(newestFirst).map(({ target }) => target.digest))
-    const newest = new Set([...targets].slice(0, count))
+    const newest = new Set(
+      [newestFirst, lastCreatedFirst].flatMap(order => newestTargets(members, order, count)),
+    )
     for (const { name, target } of members) {
       if (!newest.has(target.digest)) continue
       kept.set(name, repository)
@@ -98,6 +101,16 @@ export function keptVersions(images: readonly ImageRecord[], count: number): Rea
   }
   return kept
 }
+
+const newestTargets = (
+  images: readonly ImageRecord[],
+  order: (a: ImageRecord, b: ImageRecord) => number,
+  count: number,
+): readonly string[] =>
+  [...new Set(images.toSorted(order).map(({ target }) => target.digest))].slice(0, count)
+
+const lastCreatedFirst = (a: ImageRecord, b: ImageRecord): number =>
+  b.createdAt.getTime() - a.createdAt.getTime() || newestFirst(a, b)
 
 /** By the time of the last change; of two of the same time the one whose name sorts last is newer. */
 export const newestFirst = (a: ImageRecord, b: ImageRecord): number => oldestFirst(b, a)

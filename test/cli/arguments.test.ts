@@ -7,6 +7,8 @@ import {
   hostWanted,
   labelArguments,
   newLabels,
+  room,
+  size,
   wantedPlatforms,
 } from '../../src/cli/arguments.ts'
 
@@ -47,6 +49,29 @@ test(refuses, duration, 'h')
 test(refuses, duration, '-1h')
 test(refuses, duration, '1h 30m')
 test(refuses, duration, '')
+
+test(reads, size, '0', 0)
+test(reads, size, '1500000', 1_500_000)
+test(reads, size, '12B', 12)
+test(reads, size, '500MB', 500_000_000)
+test(reads, size, '500 kB', 500_000)
+test(reads, size, '2M', 2 * 1024 ** 2)
+test(reads, size, '20GiB', 20 * 1024 ** 3)
+test(reads, size, '1.5K', 1536)
+test(reads, size, '1T', 1024 ** 4)
+test(refuses, size, '')
+test(refuses, size, '-1')
+test(refuses, size, '1e3')
+test(refuses, size, '5 apples')
+test(refuses, size, '10%')
+test(refuses, size, 'GB')
+test(refuses, size, '99999999T')
+test(reads, room, '10%', { part: 0.1 })
+test(reads, room, '100%', { part: 1 })
+test(reads, room, '2GB', { bytes: 2_000_000_000 })
+test(refuses, room, '101%')
+test(refuses, room, '%')
+test(refuses, room, '-5%')
 
 test('collect() keeps the order in which options were given', t => {
   t.deepEqual(collect('b', collect('a')), ['a', 'b'])

@@ -19,6 +19,8 @@ interface Said {
   readonly blobs: string
   /** Days since it was changed. */
   readonly age?: number
+  /** Days since it was created; default: since it was changed. */
+  readonly created?: number
   readonly labels?: Readonly<Record<string, string>>
 }
 
@@ -35,10 +37,11 @@ function factsOf(said: readonly Said[], held = '', extra: Partial<PruneFacts> = 
     file: { bytes: sizeOf(blob), allocated: sizeOf(blob) * 10 },
   }))
   const records: Vertex[] = said.map(({ blobs }) => ({ root: true, below: words(blobs).map(at) }))
-  const images = said.map(({ name, blobs, age = 0, labels = {} }): ImageRecord => {
-    const changed = new Date(now.getTime() - age * day)
+  const images = said.map(({ name, blobs, age = 0, created = age, labels = {} }): ImageRecord => {
+    const [createdAt, updatedAt] = [created, age].map(days => new Date(now.getTime() - days * day))
+    if (!createdAt || !updatedAt) throw new Error('no dates')
     const target = { mediaType: mediaTypes.ociManifest, digest: digestOf(blobs), size: 1 }
-    return { name, target, labels, createdAt: changed, updatedAt: changed }
+    return { name, target, labels, createdAt, updatedAt }
   })
   const verticesOf = (image: ImageRecord): readonly number[] => [files.length + images.indexOf(image)]
   const holder: Vertex = { root: true, below: words(held).map(at) }
@@ -120,6 +123,18 @@ test(plans, 'lets keepLast protect from a cap', versions, { keepLast: 2, maxByte
   'r/a:1',
   digestOf('a1'),
 ])
+
+test(
+  plans,
+  'does not let a label on an old version push the newest out of keepLast',
+  [
+    { name: 'r/a:1', blobs: 'a1', age: 0, created: 9 },
+    { name: 'r/a:2', blobs: 'b1', age: 5 },
+    { name: 'r/a:3', blobs: 'c1', age: 3 },
+  ],
+  { keepLast: 1 },
+  ['r/a:2'],
+)
 
 test(plans, 'deletes nothing while the cap is met, garbage not counted', abc, { maxBytes: 17 }, [])
 test(plans, 'deletes the oldest until the cap is met', abc, { maxBytes: 16 }, ['r/a:1'])

@@ -6,6 +6,7 @@ import { registerLabel } from './label.ts'
 import { registerList } from './list.ts'
 import { registerPin, registerUnpin } from './pin.ts'
 import { registerPlatforms } from './platforms.ts'
+import { registerPrune } from './prune.ts'
 import { registerPull } from './pull.ts'
 import { registerSize } from './size.ts'
 import { registerTag } from './tag.ts'
@@ -24,6 +25,7 @@ export const registerImages: Register = (noun, context) => {
     registerPin,
     registerUnpin,
     registerDelete,
+    registerPrune,
   ]) {
     register(noun, context)
   }
