@@ -77,12 +77,13 @@ function report(error: unknown, options: GlobalOptions, note: (text: string) => 
   return exitCodeOf(error)
 }
 
-/** `orlop … | head` closes our stdout, `2>&1` our stderr too: there is nobody left to tell. */
+/** `orlop … | head` closes our stdout: there is nobody left to tell. Without a stderr the work goes on, unseen. */
 function leaveQuietlyWhenNobodyReads(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error
-      process.exit()
-    })
-  }
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+    process.exit()
+  })
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error
+  })
 }

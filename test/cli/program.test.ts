@@ -3,6 +3,9 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import test from 'ava'
 import { cliOn, linesOf } from '../support/cli.ts'
+import { config, layer, manifest } from '../support/image.ts'
+import { publish } from '../support/publish.ts'
+import { startRegistry } from '../support/registry.ts'
 import { orlop, orlopProgram, projectRoot } from '../support/run.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
 
@@ -148,4 +151,13 @@ test('orlop ends quietly when nobody reads on', async t => {
   })
   // And leaves a store that opens.
   t.is(linesOf(await run('content list -q')).length, 1)
+})
+
+test('orlop images pull goes on to its end when nobody reads its progress', async t => {
+  const [run, registry] = await Promise.all([cliOn(t), startRegistry(t)])
+  const root = manifest(config(), ...['a', 'b', 'c'].map(text => layer(text)))
+  const name = publish(registry, 'app', '1', root)
+  const { code } = await withClosedReader(['--root', run.root, 'images', 'pull', name], ['stderr'])
+  t.is(code, 0)
+  t.is((await run(`images check --all-platforms ${name}`)).code, 0)
 })
