@@ -8,6 +8,8 @@ import {
   formatLabels,
   formatTable,
   printable,
+  printableLine,
+  toJson,
 } from '../../src/cli/output.ts'
 
 const shows = test.macro<[(value: number) => string, number, string]>({
@@ -76,4 +78,27 @@ test('createOutput() keeps data and remarks apart', async t => {
     Buffer.from('data\n{\n  "a": "\\u001b"\n}\n\x00\xff', 'latin1'),
   )
   t.is(Buffer.concat(await stderr.toArray()).toString(), 'remark\n')
+})
+
+test('printableLine() makes one line of any text', t => {
+  t.is(printableLine('a\nb\tc\u001b'), 'a\\nb\\tc\\u{1b}')
+})
+
+test('formatTable() lets no cell pass for another row', t => {
+  t.deepEqual(
+    formatTable([
+      ['A', 'B'],
+      ['x\nforged', 'y'],
+    ]),
+    ['A         B', 'x\\nforged y'],
+  )
+})
+
+test('toJson() escapes what could drive a terminal, and means the same', t => {
+  const value = { 'k\u009b': 'a\u202eb\u007f\u{e0001}\ud800 ü 漢 😀' }
+  const text = toJson(value)
+  t.notRegex(text, /\p{C}/u)
+  t.true(text.includes('ü 漢 😀'))
+  t.deepEqual(JSON.parse(text), value)
+  t.is(toJson({ a: [1] }, 2), '{\n  "a": [\n    1\n  ]\n}')
 })

@@ -3,6 +3,7 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import { formatPlatformAll } from '../../oci/platform.ts'
 import { type InspectedNode, inspect } from '../../runtime/inspect.ts'
 import { lookup } from '../../runtime/lookup.ts'
+import { toJson } from '../output.ts'
 import type { Register } from '../register.ts'
 import { addRegistryOptions, type RegistryOptions } from '../registry-options.ts'
 import { withRemote } from '../remote.ts'
@@ -87,6 +88,6 @@ function details({ descriptor, content, problem }: InspectedNode): readonly stri
       ([key, value]) => `annotation ${key}: ${value.replaceAll('\n', ' ')}`,
     ),
     ...(problem === undefined ? [] : [`problem: ${problem}`]),
-    ...(content === undefined ? [] : JSON.stringify(content, undefined, 2).split('\n')),
+    ...(content === undefined ? [] : toJson(content, 2).split('\n')),
   ]
 }
