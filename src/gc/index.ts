@@ -15,4 +15,11 @@ export {
 } from './collector.ts'
 export type { PauseReport } from './pauses.ts'
 export type { Item, Plan } from './plan.ts'
+export {
+  type Collect,
+  type ScheduleOptions,
+  Scheduler,
+  type SchedulerOptions,
+  type Timers,
+} from './scheduler.ts'
 export type { KeptPath, Why, WhyOptions } from './why.ts'

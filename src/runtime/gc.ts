@@ -1,6 +1,7 @@
 import type { ContentStore } from '../content/types.ts'
 import { isNotFound } from '../errors.ts'
 import { Collector } from '../gc/collector.ts'
+import { type ScheduleOptions, Scheduler, type SchedulerOptions } from '../gc/scheduler.ts'
 import { images } from '../images/collectible.ts'
 import type { ImageStore } from '../images/types.ts'
 import { contentNode, imageNode, ingestNode, type Node } from '../metadata/collectible.ts'
@@ -8,7 +9,9 @@ import { blobs, ingests } from '../metadata/content-collectible.ts'
 import type { Database } from '../metadata/database.ts'
 import type { Publisher } from '../metadata/exchange.ts'
 import type { Gate } from '../metadata/gate.ts'
+import type { Op } from '../metadata/kv.ts'
 import { leases } from '../metadata/lease-collectible.ts'
+import { parseKey } from '../metadata/schema.ts'
 import { isDigest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { lookup } from './lookup.ts'
@@ -28,6 +31,28 @@ export const collectibles = [leases, ingests, blobs, images] as const
 /** The collector of a store. */
 export const collectorOf = ({ database, backend, gate, events, now }: CollectedParts): Collector =>
   new Collector({ database, backend, gate, events, now, collectibles })
+
+/**
+ * Collects by itself from now on, as changes call for it, until it is disposed: for processes that stay. Dispose it before
+ * the store is closed.
+ */
+export function scheduleCollections(
+  { database }: Pick<CollectedParts, 'database'>,
+  collector: Collector,
+  options: ScheduleOptions & Pick<SchedulerOptions, 'onError'> = {},
+): Scheduler {
+  const scheduler: Scheduler = new Scheduler({
+    ...options,
+    collect: work => collector.collect(work),
+    onStop: () => watching[Symbol.dispose](),
+  })
+  const watching = database.watch(ops => scheduler.mutated(ops.some(leavesGarbage)))
+  scheduler.start()
+  return scheduler
+}
+
+/** What is deleted may have kept others; so may an image, before it was changed. */
+const leavesGarbage = ({ type, key }: Op): boolean => type === 'delete' || parseKey(key)?.kind === 'image'
 
 /**
  * What a user means: a blob by its digest, an image by a name that `lookup` finds, else an ingest by its ref. Whether the
