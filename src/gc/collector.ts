@@ -6,6 +6,7 @@ import type { Gate } from '../metadata/gate.ts'
 import type { AbortOptions } from '../options.ts'
 import { type Orphan, orphansOf, removeOrphans } from './bytes.ts'
 import { removalOrder } from './order.ts'
+import { Pace } from './pace.ts'
 import { type PauseReport, Pauses } from './pauses.ts'
 import { type Plan, planOf } from './plan.ts'
 import { garbageOf, survey } from './survey.ts'
@@ -105,6 +106,8 @@ export class Collector {
 
   async #collect({ signal, onRemoved = () => undefined }: CollectOptions): Promise<Collection> {
     const pauses = new Pauses()
+    // A store in memory never waits: collections in a loop would keep all others out.
+    await new Pace({ signal }).rest()
     const start = performance.now()
     const { records, scanned, marked } = await this.#collectRecords(pauses, onRemoved, { signal })
     const swept = performance.now()
