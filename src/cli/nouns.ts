@@ -59,6 +59,12 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./check.ts')).registerCheckStore,
   },
   {
+    name: 'serve',
+    aliases: [],
+    summary: "serve the store on a socket, to containerd's tools and to other processes",
+    load: async () => (await import('./serve.ts')).registerServe,
+  },
+  {
     name: 'version',
     aliases: [],
     summary: 'print the version',

@@ -13,7 +13,6 @@ import { readRange } from './fs-read.ts'
 import type { Publish } from './fs-writer.ts'
 import { ifFound } from './if-found.ts'
 import { changeLabels, keptLabels } from './labels.ts'
-import type { LeavesLeftovers } from './leftovers.ts'
 import { checkRange, rangeOf } from './range.ts'
 import type {
   ContentStore,
@@ -54,7 +53,7 @@ export interface FsStoreOptions {
  *
  * @see containerd plugins/content/local/store.go
  */
-export class FsStore implements ContentStore, LeavesLeftovers {
+export class FsStore implements ContentStore {
   readonly #layout: FsLayout
   readonly #publisher: FsPublisher
   readonly #ingests: FsIngests
@@ -146,10 +145,6 @@ export class FsStore implements ContentStore, LeavesLeftovers {
 
   abort(ref: string, options?: AbortOptions): Promise<void> {
     return this.#ingests.abort(ref, options)
-  }
-
-  removeLeftovers(options?: AbortOptions): Promise<number> {
-    return this.#ingests.removeLeftovers(options)
   }
 
   writer(init: WriterInit, options?: AbortOptions): Promise<Writer> {

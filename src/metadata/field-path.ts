@@ -6,6 +6,8 @@ import type { Descriptor } from '../oci/descriptor.ts'
 export interface FieldSource {
   readonly labels?: Labels | undefined
   readonly target?: Descriptor | undefined
+  /** Default: the target's. */
+  readonly annotations?: Labels | undefined
 }
 
 /** A change of a record with a target, as `ImageStore.update` takes it. */
@@ -43,7 +45,7 @@ export function labelsChangeOf(paths: readonly string[], labels: Labels): Labels
  */
 export function recordChangeOf(paths: readonly string[], source: FieldSource): RecordChange {
   const { labels = {}, target } = source
-  const annotations = target?.annotations ?? {}
+  const annotations = source.annotations ?? target?.annotations ?? {}
   for (const path of paths) {
     const known = ['labels', 'annotations'].some(map => path === map || keyBehind(map, path) !== undefined)
     if (!known && path !== 'target') throw refused(path, ['labels', 'annotations', 'target'])

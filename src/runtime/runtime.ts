@@ -7,7 +7,7 @@ import { ImageRecords } from '../images/store.ts'
 import type { ImageStore } from '../images/types.ts'
 import type { SharingPolicy } from '../metadata/content-parts.ts'
 import type { Database } from '../metadata/database.ts'
-import type { Exchange, Subscriber } from '../metadata/exchange.ts'
+import type { Exchange } from '../metadata/exchange.ts'
 import type { Gate } from '../metadata/gate.ts'
 import type { LeaseManager, LeaseResources } from '../metadata/lease-types.ts'
 import { openLevel } from '../metadata/level-kv.ts'
@@ -40,6 +40,13 @@ export interface Scope {
   under(lease: string): Scope
 }
 
+/** How a scope is opened. */
+export interface ScopeInit {
+  readonly lease?: string | undefined
+  /** The clock of image records: a fixed one makes them reproducible, as containerd's source-date-epoch does. */
+  readonly now?: (() => Date) | undefined
+}
+
 /** What all namespaces share; for the verbs that work on the whole store. */
 export interface RuntimeParts {
   /** Where the bytes are, of all namespaces. */
@@ -61,7 +68,7 @@ export interface RuntimeParts {
 export class Runtime implements AsyncDisposable {
   readonly root: string
   readonly namespaces: NamespaceManager
-  readonly events: Subscriber
+  readonly events: Exchange
   /** For what works on the store as a whole, such as checks and collections. */
   readonly parts: RuntimeParts
   /** Removes what nothing keeps, of all namespaces, when it is told to. */
@@ -106,8 +113,8 @@ export class Runtime implements AsyncDisposable {
    *
    * @throws INVALID_ARGUMENT  a name that is no identifier
    */
-  scope(namespace = 'default', { lease }: { readonly lease?: string | undefined } = {}): Scope {
-    const { database, events, now, backend } = this.parts
+  scope(namespace = 'default', { lease, now = this.parts.now }: ScopeInit = {}): Scope {
+    const { database, events, backend } = this.parts
     const { content, leases } = this.#metadata.scope({ namespace, lease })
     return {
       namespace,
@@ -115,7 +122,7 @@ export class Runtime implements AsyncDisposable {
       leases,
       images: new ImageRecords({ database, events, namespace, lease, now }),
       disk: onDisk(content, backend),
-      under: id => this.scope(namespace, { lease: id }),
+      under: id => this.scope(namespace, { lease: id, now }),
     }
   }
 

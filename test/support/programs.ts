@@ -3,7 +3,7 @@ import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 
 /** Programs of other projects that tests are run against. All are Debian packages; `.ci/run` installs them. */
-export type Program = 'docker-registry' | 'skopeo' | 'umoci' | 'ctr' | 'zstd'
+export type Program = 'docker-registry' | 'skopeo' | 'umoci' | 'ctr' | 'containerd' | 'zstd'
 
 /** True when a program is on the PATH. */
 export const isInstalled = (program: Program): boolean =>
