@@ -99,8 +99,9 @@ export class Collector {
   /** What keeps a record. @throws NOT_FOUND  there is none; DATA_LOSS  as `collect` */
   why(node: Node, options: WhyOptions = {}): Promise<Why> {
     const { database, collectibles } = this.#parts
+    const { signal } = options
     return database.view(async view =>
-      whyOf(view, await survey(view, collectibles, this.#now(), options), node, options),
+      whyOf(view, await survey(view, collectibles, this.#now(), { signal }), node, options),
     )
   }
 

@@ -23,9 +23,9 @@ export interface SweepParts {
 }
 
 /** Milliseconds of work in one transaction; its commit comes on top. */
-const batchTime = 15
+const batchTime = 10
 /** Records in one transaction. */
-const batchSize = 500
+const batchSize = 250
 
 /**
  * Removes the records that are still unreachable, in batches, between which writers go on.

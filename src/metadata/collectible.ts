@@ -138,10 +138,11 @@ export interface KeyedRecord<K extends Kind> {
 export async function* recordsOf<K extends Kind>(
   view: View,
   kind: K,
-  options: AbortOptions = {},
+  // Not passed on as they are: a caller's `limit` would be taken for one of the range.
+  { signal }: AbortOptions = {},
 ): AsyncGenerator<KeyedRecord<K>, void, undefined> {
-  for await (const namespace of namespacesWithRecords(view, options)) {
-    for await (const entry of view.range(kindPrefix(namespace, kind), options)) {
+  for await (const namespace of namespacesWithRecords(view, { signal })) {
+    for await (const entry of view.range(kindPrefix(namespace, kind), { signal })) {
       const parsed = parseKey(entry.key)
       if (isOfKind(parsed, kind)) yield { entry, parsed }
     }
