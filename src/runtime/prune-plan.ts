@@ -21,8 +21,18 @@ export interface MissedCap {
   readonly rule: Cap['rule']
   /** Bytes too many in the store, or too few on the device. */
   readonly missing: number
-  /** What keeps the bytes that are left. */
-  readonly reason: string
+  readonly left: Left
+}
+
+/** Who keeps the bytes that no prune can free; each byte is counted with the first of these that keeps it. */
+export interface Left {
+  /** Leases, labels, ingests and other namespaces. */
+  readonly held: number
+  readonly pinned: number
+  /** The last versions of repositories. */
+  readonly keepLast: number
+  /** Files in the content directory that are no content. */
+  readonly others: number
 }
 
 /** What a prune would do. Bytes are those of the content directory of the whole store. */
@@ -71,7 +81,7 @@ export function planPrune(facts: PruneFacts, rules: PruneRules): PrunePlan {
     missed: [...chosen.missed].map(([rule, missing]) => ({
       rule,
       missing,
-      reason: whatIsLeft(facts, rules),
+      left: whatIsLeft(facts, rules),
     })),
   }
 }
@@ -142,8 +152,7 @@ function sumsOf(
   }
 }
 
-/** Who keeps what a prune cannot free: what is no image of this namespace, then pins, then the last versions. */
-function whatIsLeft({ images, graph, verticesOf, overhead }: PruneFacts, rules: PruneRules): string {
+function whatIsLeft({ images, graph, verticesOf, overhead }: PruneFacts, rules: PruneRules): Left {
   const reach = new Reach(graph, images.flatMap(verticesOf)).fromRoots()
   const protect = protection(images, rules)
   const add = (rule: PruneRule): number => {
@@ -153,12 +162,6 @@ function whatIsLeft({ images, graph, verticesOf, overhead }: PruneFacts, rules: 
     }
     return reach.kept.bytes - before
   }
-  const parts: ReadonlyArray<readonly [number, string]> = [
-    [reach.kept.bytes, 'by leases, labels, ingests and other namespaces'],
-    [add('pin'), 'by pinned images'],
-    [add('keep-last'), 'by the last versions of repositories'],
-    [overhead.bytes, 'by files that are no content'],
-  ]
-  const told = parts.filter(([bytes]) => bytes > 0).map(([bytes, by]) => `${bytes} bytes are kept ${by}`)
-  return told.join(', ') || 'the content of the store is empty'
+  const held = reach.kept.bytes
+  return { held, pinned: add('pin'), keepLast: add('keep-last'), others: overhead.bytes }
 }

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { FsLayout } from '../content/fs-layout.ts'
 import { type ContentFiles, contentFiles, type FileBytes } from '../content/fs-usage.ts'
+import { Pace } from '../gc/pace.ts'
 import { imageRecords } from '../images/store.ts'
 import type { ImageRecord } from '../images/types.ts'
 import { decode, readIngestRecord } from '../metadata/codec.ts'
@@ -89,10 +90,12 @@ class Builder {
     options: AbortOptions,
   ): Promise<void> {
     const parents: Array<readonly [parent: Node, child: number]> = []
+    const pace = new Pace(options)
     for (const collectible of collectibles) {
       for await (const scanned of collectible.all(view, at, options)) {
         const place = this.#addNode(scanned.node, scanned.root !== undefined)
         for (const parent of scanned.parents) parents.push([parent, place])
+        if (pace.due) await pace.rest()
       }
     }
     for (const [parent, child] of parents) {
@@ -105,11 +108,12 @@ class Builder {
   async addEdges(
     view: View,
     collectibles: ReadonlyMap<string, Collectible>,
-    { signal }: AbortOptions,
+    options: AbortOptions,
   ): Promise<void> {
+    const pace = new Pace(options)
     for (const [place, node] of this.#what.entries()) {
       if (isFile(node)) continue
-      signal?.throwIfAborted()
+      if (pace.due) await pace.rest()
       for (const child of (await collectibles.get(node.kind)?.references(view, node)) ?? []) {
         const below = this.#placeOf(child)
         if (below !== undefined) this.#vertices[place]?.below.push(below)

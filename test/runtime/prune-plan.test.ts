@@ -201,8 +201,7 @@ test('planPrune() tells of a cap that cannot be met, by how much, and what keeps
     {
       rule: 'max-bytes',
       missing: 7 + 14 + 100 - 10,
-      reason:
-        '7 bytes are kept by leases, labels, ingests and other namespaces, 14 bytes are kept by pinned images, 100 bytes are kept by the last versions of repositories',
+      left: { held: 7, pinned: 14, keepLast: 100, others: 0 },
     },
   ])
 })

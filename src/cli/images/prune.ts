@@ -1,7 +1,7 @@
 import type { FileBytes } from '../../content/fs-usage.ts'
 import { criPinLabel, pinLabel } from '../../images/pin.ts'
 import { type Pruned, prune } from '../../runtime/prune.ts'
-import type { PruneDecision, PrunePlan } from '../../runtime/prune-plan.ts'
+import type { MissedCap, PruneDecision, PrunePlan } from '../../runtime/prune-plan.ts'
 import type { PruneRules } from '../../runtime/prune-rules.ts'
 import { collect, count, duration, room, size } from '../arguments.ts'
 import { exitCodes } from '../exit-code.ts'
@@ -38,9 +38,7 @@ export const registerPrune: Register = (noun, { out, signal, runtime, scope, fai
       else if (dryRun && global.quiet) for (const { name } of plan.deletions) out.line(name)
       else if (dryRun) printPlan(plan)
       else if (!global.quiet) for (const line of summary(pruned)) out.note(line)
-      for (const { rule, missing, reason } of plan.missed) {
-        out.note(`orlop: --${rule} cannot be met: ${formatBytes(missing)} too much is left; ${reason}`)
-      }
+      for (const cap of plan.missed) out.note(missedText(cap))
       if (plan.missed.length > 0) fail(exitCodes.exhausted)
     })
 
@@ -55,19 +53,35 @@ export const registerPrune: Register = (noun, { out, signal, runtime, scope, fai
 }
 
 const rulesText = `
-At least one rule is needed. Pins protect always, --keep-last against all other rules. Of the rest, images are chosen that
-match a --filter (if given) and are older than --older-than (if given). --keep-last alone chooses all that it does not
-protect. --max-bytes and --min-free then choose more of what is left, oldest first, whether or not a filter matches.
+At least one rule is needed. Pins protect always, --keep-last against all other rules. Of the rest, images are chosen
+that match a --filter (if given) and are older than --older-than (if given). --keep-last alone chooses all that it does
+not protect. --max-bytes and --min-free then choose more of what is left, oldest first, whether or not a filter matches.
 
-Age is the time since the record was last changed: by a pull, a tag, or a new label. A version of a repository is a digest:
-all its names are kept, or count, together; the newest by creation are kept and the newest by change. Caps count the content of all namespaces; a pinned image has the label
-${pinLabel} (see "orlop images pin") or ${criPinLabel}=pinned. Sizes: 500MB is in thousands, 500M and 500MiB are in 1024.
+Age is the time since the record was last changed: by a pull, a tag, or a new label. A version of a repository is a
+digest, with all its names; --keep-last keeps the last so many by change, and by creation. Caps count the content of all
+namespaces, but only images of this one are deleted. Pinned is an image with the label ${pinLabel} (see "orlop
+images pin") or ${criPinLabel}=pinned. Sizes: 500MB counts in thousands, 500M and 500MiB in 1024.
 
 Exits with 2 and does nothing when no rule is given, and with 8 when a cap cannot be met by all that may be deleted.
 
   orlop images prune --dry-run --older-than 30d --keep-last 3
   orlop images prune --max-bytes 20GiB --keep-last 1
   orlop images prune --min-free 10%`
+
+/** What a cap lacks, and who keeps what is left. */
+function missedText({ rule, missing, left }: MissedCap): string {
+  const lack = rule === 'max-bytes' ? 'too much is left' : 'of room are missing'
+  const keepers: ReadonlyArray<readonly [number, string]> = [
+    [left.held, 'leases, labels, ingests and other namespaces'],
+    [left.pinned, 'pinned images'],
+    [left.keepLast, 'the last versions of repositories'],
+    [left.others, 'files that are no content'],
+  ]
+  const kept = keepers
+    .filter(([bytes]) => bytes > 0)
+    .map(([bytes, who]) => `${who} keep ${formatBytes(bytes)}`)
+  return `orlop: --${rule} cannot be met: ${formatBytes(missing)} ${lack}; ${kept.join(', ') || 'there is no content'}`
+}
 
 const row = ({ image, action, rule, reason }: PruneDecision): readonly string[] => [
   action,

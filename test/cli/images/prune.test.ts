@@ -105,7 +105,7 @@ test('orlop images prune exits with 8 when a cap cannot be met, and says what ke
   t.is(stdout, `${repository}:1\n${repository}:2\n`)
   t.regex(
     stderr,
-    /orlop: --max-bytes cannot be met: .* too much is left; \d+ bytes are kept by the last versions/,
+    /--max-bytes cannot be met: 1\.\d KiB too much is left; the last versions of repositories keep 2\.\d KiB\n/,
   )
 })
 
