@@ -35,7 +35,8 @@ Topics: /images/create, /images/update, /images/delete, /content/create, /conten
 
 LIMIT: events stay within the process that has the store open, and only one process has it open at a time. While this
 command runs, other commands on the same root are told that it is held, so what it shows is only what happens in this very
-process. To follow the work of a program of yours, use the library: Runtime.open({root}), then runtime.events.subscribe().
+process. To follow a store that others change, let "orlop serve" hold it, and listen with "ctr --address <socket> events";
+within a program of yours use the library: Runtime.open({root}), then runtime.events.subscribe().
 
 Ends with 130 when it is interrupted, and with 8 when stdout is read so slowly that events had to be dropped.`
 
