@@ -1,3 +1,4 @@
+import { isNotFound, OrlopError } from '../errors.ts'
 import type { Collection, RemovedItem } from '../gc/collector.ts'
 import type { Item } from '../gc/plan.ts'
 import { describe } from '../gc/reason.ts'
@@ -86,9 +87,14 @@ const registerWhy: Register = (noun, { out, signal, runtime, scope, options: glo
     .action(async (text: string, { limit }: { limit: number }) => {
       const { gc } = await runtime()
       const node = await nodeNamed(await scope(), text, { signal })
-      const why = await gc.why(node, { limit, signal })
+      const why = await gc.why(node, { limit, signal }).catch(error => {
+        if (node.kind !== 'ingest' || !isNotFound(error)) throw error
+        const what = `${JSON.stringify(text)}: no digest, and no image or ingest of that name`
+        throw new OrlopError('NOT_FOUND', `${what} in namespace ${node.namespace}`, { cause: error })
+      })
       if (global.json) out.json(why)
-      else printWhy(why, out.line)
+      else if (!global.quiet) printWhy(why, out.line)
+      else for (const [root] of why.paths.map(({ nodes }) => nodes)) if (root) out.line(nameOf(root))
     })
 }
 

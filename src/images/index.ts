@@ -10,6 +10,7 @@
  */
 export { chainId, chainIds } from './chain-id.ts'
 export { type Availability, type CheckOptions, check, deepCheck } from './check.ts'
+export { images } from './collectible.ts'
 export { type Completeness, type Count, completeness, type EntryReport, type State } from './completeness.ts'
 export { type Compression, decompress, sniffCompression, sniffLength } from './decompress.ts'
 export { diffId, type Labeler } from './diff-id.ts'

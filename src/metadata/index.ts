@@ -18,7 +18,19 @@ export {
   readLeaseRecord,
   readNamespaceRecord,
 } from './codec.ts'
+export {
+  type Collectible,
+  contentNode,
+  imageNode,
+  ingestNode,
+  leaseNode,
+  type Node,
+  nodeId,
+  type Removed,
+  type Scanned,
+} from './collectible.ts'
 export { NamespacedContent, type NamespacedContentOptions } from './content.ts'
+export { blobs, ingests } from './content-collectible.ts'
 export type { ContentParts, SharingPolicy } from './content-parts.ts'
 export type { ContentScope } from './content-records.ts'
 export { Database } from './database.ts'
@@ -31,8 +43,10 @@ export {
 } from './exchange.ts'
 export { type FieldSource, labelsChangeOf, type RecordChange, recordChangeOf } from './field-path.ts'
 export { Gate } from './gate.ts'
+export { Journal } from './journal.ts'
 export type { Entry, KeyValue, Op, RangeOptions, View } from './kv.ts'
 export { checkIdentifier, checkLabels, checkNamespace, maxLabelSize } from './labels.ts'
+export { leases } from './lease-collectible.ts'
 export type { Lease, LeaseManager, LeaseResources, NewLease } from './lease-types.ts'
 export {
   addLeaseResource,
