@@ -65,6 +65,12 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./serve.ts')).registerServe,
   },
   {
+    name: 'rebuild',
+    aliases: [],
+    summary: 'make records anew from the blobs when the database is lost',
+    load: async () => (await import('./rebuild.ts')).registerRebuild,
+  },
+  {
     name: 'version',
     aliases: [],
     summary: 'print the version',

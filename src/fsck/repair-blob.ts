@@ -3,12 +3,13 @@ import path from 'node:path'
 import { copyBlob } from '../content/copy.ts'
 import { syncDirectory } from '../content/fs-durable.ts'
 import type { Ingester, Writer } from '../content/types.ts'
-import { annotate, isOrlopError, OrlopError } from '../errors.ts'
+import { hasCode, isOrlopError, OrlopError } from '../errors.ts'
 import { encode } from '../metadata/codec.ts'
 import { blobRecord, forgetIngest, recordIngest } from '../metadata/content-records.ts'
 import { contentKey } from '../metadata/schema.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
+import { RegistryError } from '../remotes/registry/error.ts'
 import { isRecorded } from './blobs.ts'
 import { readFile } from './files.ts'
 import type { Quarantine } from './quarantine.ts'
@@ -128,7 +129,9 @@ async function fetchAnew(
       return { outcome: 'repaired', detail: await fetchFrom(parts, source, digest, wanted, options) }
     } catch (error) {
       options.signal?.throwIfAborted()
-      if (!isOrlopError(error)) throw error
+      // A full disk is full for the next source too; a registry may be exhausted for itself.
+      const isOurs = hasCode(error, 'RESOURCE_EXHAUSTED') && !(error instanceof RegistryError)
+      if (!isOrlopError(error) || isOurs) throw error
       failures.push(`${source.name}: ${error.message}`)
     }
   }
@@ -175,7 +178,7 @@ async function fetchFrom(
   } catch (error) {
     // Kept when the user has stopped it: the next repair goes on from there.
     if (!options.signal?.aborted) await forget(parts, namespace, ref, record.backendRef)
-    throw annotate(error, `fetching ${digest} from ${source.name}`)
+    throw error
   }
   await forget(parts, namespace, ref, record.backendRef)
   return `fetched from ${source.name}${kept === undefined ? '' : `; the bad file is ${kept}`}`

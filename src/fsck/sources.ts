@@ -45,7 +45,7 @@ export function registrySources({ resolver, from, images = [] }: RegistrySources
   return ({ digest, labels }) => {
     const named = labels.flatMap(known => [...repositories(known)])
     const found = named.flatMap(({ host, path }) =>
-      [...(domains.get(host) ?? []), host].map(domain => `${domain}/${path}`),
+      [...(domains.get(host) ?? [host])].map(domain => `${domain}/${path}`),
     )
     return [...new Set([...first, ...found])].filter(partsOf).map(name => sourceOf(resolver, name, digest))
   }

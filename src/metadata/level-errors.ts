@@ -14,7 +14,11 @@ const systemTexts: ReadonlyArray<readonly [RegExp, ErrorCode, string]> = [
   [/quota exceeded/i, 'RESOURCE_EXHAUSTED', 'disk quota exceeded; free some, then open the database again'],
   [/too many open files/i, 'RESOURCE_EXHAUSTED', 'too many open files; raise the limit (ulimit -n)'],
   [/not a directory/i, 'FAILED_PRECONDITION', 'not a directory'],
-  [/no such file/i, 'DATA_LOSS', 'one of its files is missing; restore the directory from a copy'],
+  [
+    /no such file/i,
+    'DATA_LOSS',
+    'one of its files is missing; restore the directory from a copy, or make records anew with "orlop rebuild"',
+  ],
   [/input\/output error/i, 'DATA_LOSS', 'input/output error of the device'],
 ]
 
@@ -34,7 +38,10 @@ export function fromLevel(error: unknown, directory: string): unknown {
   if (closed.includes(code)) return as('UNAVAILABLE', ' is closed')
   if (code === 'LEVEL_LOCKED') return as('UNAVAILABLE', held(error.message))
   if (code === 'LEVEL_CORRUPTION' || code === 'LEVEL_DECODING_ERROR') {
-    return as('DATA_LOSS', ` is damaged (${error.message}); restore the directory from a copy`)
+    return as(
+      'DATA_LOSS',
+      ` is damaged (${error.message}); restore the directory from a copy, or make records anew with "orlop rebuild"`,
+    )
   }
   for (const [pattern, ours, text] of systemTexts) {
     if (pattern.test(error.message)) return as(ours, `: ${text}`)

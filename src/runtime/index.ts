@@ -6,6 +6,8 @@
  * scope, and a resolver where they talk to a registry. One process opens a root at a time; another is told at once who has it.
  */
 export type { FsckOptions } from '../fsck/fsck.ts'
+export type { Rebuilt } from '../fsck/rebuild.ts'
+export type { RebuiltImage } from '../fsck/rebuild-names.ts'
 export type { Repaired } from '../fsck/repair.ts'
 export type { Checked, Finding, FindingClass, FsckReport } from '../fsck/types.ts'
 export type {
@@ -24,6 +26,7 @@ export * from './prune.ts'
 export type { Left, MissedCap, PruneDecision, PrunePlan } from './prune-plan.ts'
 export type { PruneRule, PruneRules } from './prune-rules.ts'
 export * from './pull.ts'
+export * from './rebuild.ts'
 export * from './runtime.ts'
 export * from './select.ts'
 export * from './tag.ts'
