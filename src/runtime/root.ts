@@ -11,6 +11,8 @@ export interface RootLayout {
   readonly metadata: string
   /** Says which process holds the records. */
   readonly owner: string
+  /** Space that is held back for a full disk. */
+  readonly reserve: string
 }
 
 /** The paths under a root; nothing is touched. */
@@ -19,6 +21,7 @@ export const layoutOf = (root: string): RootLayout => ({
   content: path.join(root, 'content'),
   metadata: path.join(root, 'metadata'),
   owner: path.join(root, 'owner.json'),
+  reserve: path.join(root, 'reserve'),
 })
 
 /**

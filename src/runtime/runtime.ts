@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { FsStore } from '../content/fs-store.ts'
 import type { ContentStore, InfoProvider, Provider } from '../content/types.ts'
-import { OrlopError } from '../errors.ts'
+import { hasCode, OrlopError } from '../errors.ts'
 import type { Collector } from '../gc/collector.ts'
 import { ImageRecords } from '../images/store.ts'
 import type { ImageStore } from '../images/types.ts'
@@ -17,7 +17,8 @@ import { Metadata } from '../metadata/scope.ts'
 import type { AbortOptions } from '../options.ts'
 import { collectorOf } from './gc.ts'
 import { nameOwner, removeOwner, writeOwner } from './owner-file.ts'
-import { layoutOf, makeRoot } from './root.ts'
+import { giveReserve, takeReserve } from './reserve.ts'
+import { layoutOf, makeRoot, type RootLayout } from './root.ts'
 
 /** Where a store lies, and how it behaves. */
 export interface RuntimeOptions {
@@ -100,7 +101,7 @@ export class Runtime implements AsyncDisposable {
     const root = path.resolve(options.root)
     signal?.throwIfAborted()
     const layout = await makeRoot(root)
-    const database = await open(layout.metadata, layout.owner, root)
+    const database = await open(layout)
     await writeOwner(layout.owner)
     const backend = new FsStore(layout.content, { now })
     const metadata = new Metadata({ database, backend, policy, now })
@@ -137,11 +138,24 @@ export class Runtime implements AsyncDisposable {
   }
 }
 
-async function open(metadata: string, owner: string, root: string): Promise<Database> {
+async function open(layout: RootLayout): Promise<Database> {
+  const { root, metadata, owner, reserve } = layout
   try {
-    return await openDatabase(await openLevel(metadata))
+    return await openOnFullDisk(metadata, reserve)
   } catch (error) {
     throw await nameOwner(error, root, owner)
+  }
+}
+
+/** On a disk without a free byte the reserve makes room, so that something can be deleted. */
+async function openOnFullDisk(metadata: string, reserve: string): Promise<Database> {
+  try {
+    const database = await openDatabase(await openLevel(metadata))
+    await takeReserve(reserve)
+    return database
+  } catch (error) {
+    if (!hasCode(error, 'RESOURCE_EXHAUSTED') || !(await giveReserve(reserve))) throw error
+    return await openDatabase(await openLevel(metadata))
   }
 }
 

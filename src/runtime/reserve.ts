@@ -1,0 +1,34 @@
+import fs from 'node:fs/promises'
+import path from 'node:path'
+
+/** Bytes that are held back: what LevelDB may need to open, and some changes. */
+export const reserveSize = 4 * 1024 * 1024
+
+/**
+ * Holds back a piece of the disk. When a download has taken all the rest, the records could not even be opened to delete
+ * something; `giveReserve` then makes room for that. Best effort: a disk that is full already has nothing to hold back.
+ */
+export async function takeReserve(file: string): Promise<void> {
+  try {
+    if (((await sizeOf(file)) ?? 0) >= reserveSize) return
+    const { bavail, bsize } = await fs.statfs(path.dirname(file))
+    // The last room is for the work.
+    if (bavail * bsize < 4 * reserveSize) return
+    await fs.writeFile(file, Buffer.alloc(reserveSize), { mode: 0o600 })
+  } catch {
+    // A piece of a reserve is of no use and in the way.
+    await fs.rm(file, { force: true }).catch(() => undefined)
+  }
+}
+
+/** Gives back what was held. @returns false when nothing was */
+export async function giveReserve(file: string): Promise<boolean> {
+  if ((await sizeOf(file)) === undefined) return false
+  await fs.rm(file, { force: true })
+  return true
+}
+
+const sizeOf = async (file: string): Promise<number | undefined> => {
+  const stats = await fs.stat(file).catch(() => undefined)
+  return stats?.size
+}
