@@ -173,8 +173,12 @@ export class NamespacedContent implements ContentStore {
   async abort(ref: string, options: AbortOptions = {}): Promise<void> {
     const { namespace } = this.#scope
     if (ref === '') throw noIngest(namespace, ref)
-    const record = await this.#parts.database.update(tx => forgetIngest(tx, this.#scope, ref), options)
-    if (record === undefined) throw noIngest(namespace, ref)
+    const record = await this.#parts.database.update(async tx => {
+      const found = await forgetIngest(tx, this.#scope, ref)
+      // Thrown in here: a lease that holds the ref for an ingest to come must go on holding it.
+      if (found === undefined) throw noIngest(namespace, ref)
+      return found
+    }, options)
     this.#parts.locks.holder(`${namespace}/${ref}`)?.abandon()
     await this.#parts.backend.abort(record.backendRef).catch(error => {
       // Nothing beneath, or gone already.

@@ -345,3 +345,12 @@ test('scope() makes stores of one namespace and lease', async t => {
   const other = metadata.scope({ namespace: 'b' })
   await t.throwsAsync(other.content.info(digestOf(bytes)), { code: 'NOT_FOUND' })
 })
+
+test('abort() of an ingest that is not there leaves what the lease holds as it was', async t => {
+  const store = open(t)
+  await store.leases.create({ id: 'l' })
+  await store.leases.addResource('l', { type: 'ingests', id: 'r' })
+  const { content } = store.metadata.scope({ namespace: 'default', lease: 'l' })
+  await t.throwsAsync(content.abort('r'), { code: 'NOT_FOUND' })
+  t.deepEqual(await held(store, 'l'), ['ingests r'])
+})
