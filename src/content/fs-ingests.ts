@@ -2,7 +2,7 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { fromErrno, OrlopError } from '../errors.ts'
 import { parseFilters } from '../filters/filter.ts'
-import { algorithmOf } from '../oci/digest.ts'
+import { algorithmOf, digestOf, encodedOf } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { statusFields } from './fields.ts'
 import { errnoOf, namesIn, readSmallFile } from './fs-durable.ts'
@@ -87,6 +87,34 @@ export class FsIngests implements Ingester, IngestManager {
     }
   }
 
+  /**
+   * Removes directories that are no ingests: a crash left them before their ref was written, or after their data became a
+   * blob. One that a writer is making or leaving just now stays.
+   */
+  async removeLeftovers({ signal }: AbortOptions = {}): Promise<number> {
+    let count = 0
+    for (const name of await namesIn(this.#layout.ingests)) {
+      signal?.throwIfAborted()
+      if (await this.#removeLeftover(path.join(this.#layout.ingests, name))) count++
+    }
+    return count
+  }
+
+  async #removeLeftover(dir: string): Promise<boolean> {
+    if (locks.isHeld(dir) || !(await isLeftover(dir)) || locks.isHeld(dir)) return false
+    const lock = locks.acquire(dir, dir)
+    try {
+      // Once more, now that nobody can begin here.
+      if (!(await isLeftover(dir))) return false
+      await fs.rm(dir, { recursive: true, force: true })
+      return true
+    } catch (error) {
+      throw fromErrno(error, `ingest directory ${dir}`)
+    } finally {
+      lock.release()
+    }
+  }
+
   async writer({ ref, expected = {} }: WriterInit, { signal }: AbortOptions = {}): Promise<Writer> {
     signal?.throwIfAborted()
     if (ref === '') throw new OrlopError('INVALID_ARGUMENT', 'writer: the ref is empty')
@@ -104,6 +132,18 @@ export class FsIngests implements Ingester, IngestManager {
       lock.release()
       throw fromErrno(error, `ingest ${ref} in ${this.#layout.root}`)
     }
+  }
+}
+
+/** True for a directory of which no writer can make use: without ref or without data, or under another ref's name. */
+async function isLeftover(dir: string): Promise<boolean> {
+  try {
+    const status = await readStatus(dir)
+    return status === undefined || encodedOf(digestOf(status.ref)) !== path.basename(dir)
+  } catch (error) {
+    // A file that somebody else has put there.
+    if (errnoOf(error) === 'ENOTDIR') return false
+    throw fromErrno(error, `ingest directory ${dir}`)
   }
 }
 

@@ -13,6 +13,7 @@ import { readRange } from './fs-read.ts'
 import type { Publish } from './fs-writer.ts'
 import { ifFound } from './if-found.ts'
 import { changeLabels, keptLabels } from './labels.ts'
+import type { LeavesLeftovers } from './leftovers.ts'
 import { checkRange, rangeOf } from './range.ts'
 import type {
   ContentStore,
@@ -53,7 +54,7 @@ export interface FsStoreOptions {
  *
  * @see containerd plugins/content/local/store.go
  */
-export class FsStore implements ContentStore {
+export class FsStore implements ContentStore, LeavesLeftovers {
   readonly #layout: FsLayout
   readonly #publisher: FsPublisher
   readonly #ingests: FsIngests
@@ -145,6 +146,10 @@ export class FsStore implements ContentStore {
 
   abort(ref: string, options?: AbortOptions): Promise<void> {
     return this.#ingests.abort(ref, options)
+  }
+
+  removeLeftovers(options?: AbortOptions): Promise<number> {
+    return this.#ingests.removeLeftovers(options)
   }
 
   writer(init: WriterInit, options?: AbortOptions): Promise<Writer> {

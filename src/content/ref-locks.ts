@@ -45,6 +45,11 @@ export class RefLocks {
     }
   }
 
+  /** True while somebody holds a key, its writer open or not yet. */
+  isHeld(key: string): boolean {
+    return this.#held.has(key)
+  }
+
   /** The writer that holds a key, once it is open. */
   holder(key: string): RefHolder | undefined {
     return this.#held.get(key)?.holder

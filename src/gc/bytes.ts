@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { ifFound } from '../content/if-found.ts'
+import { leavesLeftovers } from '../content/leftovers.ts'
 import type { ContentStore, Info } from '../content/types.ts'
 import type { Database } from '../metadata/database.ts'
 import type { Gate } from '../metadata/gate.ts'
@@ -61,6 +62,7 @@ export async function removeOrphans(parts: BytesParts, options: AbortOptions = {
       }, options),
     )
   }
+  if (leavesLeftovers(backend)) await backend.removeLeftovers(options)
 }
 
 /** What the store beneath has and records do not name. Ingests that are open have their bytes told by their writer. */
