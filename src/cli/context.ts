@@ -2,6 +2,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { OrlopError } from '../errors.ts'
 import type { Runtime, Scope } from '../runtime/runtime.ts'
+import type { Store } from '../runtime/store.ts'
 import type { Output } from './output.ts'
 import type { ProgressMode } from './progress.ts'
 
@@ -21,7 +22,9 @@ export interface Context {
   readonly out: Output
   readonly signal: AbortSignal
   readonly options: GlobalOptions
-  /** The store under `--root`; the same one each time, closed when the command ends. */
+  /** The store behind `--address`, else under `--root`; the same one each time, closed when the command ends. */
+  store(): Promise<Store>
+  /** The store under `--root`, for what needs its files. @throws UNIMPLEMENTED  with `--address` */
   runtime(): Promise<Runtime>
   /** The stores of `--namespace`. */
   scope(): Promise<Scope>

@@ -3,7 +3,7 @@ import { printableLine, toJson } from './output.ts'
 import type { Register } from './register.ts'
 
 /** `orlop events` */
-export const registerEvents: Register = (command, { out, signal, runtime, options: global }) => {
+export const registerEvents: Register = (command, { out, signal, store, options: global }) => {
   command
     .argument(
       '[filter...]',
@@ -11,9 +11,10 @@ export const registerEvents: Register = (command, { out, signal, runtime, option
     )
     .addHelpText('after', limits)
     .action(async (filters: string[]) => {
-      const { events, root } = await runtime()
+      const { events, root } = await store()
+      const whose = global.address ? 'the service on' : "this process's store"
       const arrivals = events.subscribe(filters, { signal })
-      if (!global.quiet) out.note(`orlop: listening to this process's store ${root}; SIGINT ends it`)
+      if (!global.quiet) out.note(`orlop: listening to ${whose} ${root}; SIGINT ends it`)
       using _ = keepAlive()
       for await (const envelope of arrivals) {
         const line = global.json ? toJson(envelope) : lineOf(envelope)
@@ -35,7 +36,7 @@ Topics: /images/create, /images/update, /images/delete, /content/create, /conten
 
 LIMIT: events stay within the process that has the store open, and only one process has it open at a time. While this
 command runs, other commands on the same root are told that it is held, so what it shows is only what happens in this very
-process. To follow a store that others change, let "orlop serve" hold it, and listen with "ctr --address <socket> events";
+process. To follow a store that others change, let "orlop serve" hold it and listen with --address <socket>, here or in ctr;
 within a program of yours use the library: Runtime.open({root}), then runtime.events.subscribe().
 
 Ends with 130 when it is interrupted, and with 8 when stdout is read so slowly that events had to be dropped.`

@@ -1,9 +1,11 @@
 import process from 'node:process'
 import { CommanderError } from 'commander'
+import { OrlopError } from '../errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { type Context, type GlobalOptions, namespaceOf, rootOf } from './context.ts'
 import { watchDiagnostics } from './debug.ts'
 import { exitCodeOf, exitCodes } from './exit-code.ts'
+import type { Opened } from './open.ts'
 import { createOutput } from './output.ts'
 import { newProgram } from './program.ts'
 import { describeError } from './report.ts'
@@ -26,10 +28,11 @@ export async function main(argv: readonly string[] = process.argv.slice(2)): Pro
     get options() {
       return options()
     },
-    runtime: () => session.runtime(options(), stop.signal),
+    runtime: async () => localOf(await session.open(options(), stop.signal), options()),
+    store: async () => (await session.open(options(), stop.signal)).store,
     scope: async () => {
       const namespace = namespaceOf(options())
-      return (await session.runtime(options(), stop.signal)).scope(namespace)
+      return (await session.open(options(), stop.signal)).store.scope(namespace)
     },
     fail: exitCode => {
       process.exitCode = exitCode
@@ -52,22 +55,31 @@ export async function main(argv: readonly string[] = process.argv.slice(2)): Pro
 
 /** The store of this run, opened once. */
 class Session {
-  #opened: Promise<Runtime> | undefined
+  #opened: Promise<Opened> | undefined
 
-  runtime(options: GlobalOptions, signal: AbortSignal): Promise<Runtime> {
+  open(options: GlobalOptions, signal: AbortSignal): Promise<Opened> {
     this.#opened ??= open(options, signal)
     return this.#opened
   }
 
   async close(): Promise<void> {
-    const runtime = await this.#opened?.catch(() => undefined)
-    await runtime?.close()
+    const opened = await this.#opened?.catch(() => undefined)
+    await opened?.store[Symbol.asyncDispose]()
   }
 }
 
-async function open(options: GlobalOptions, signal: AbortSignal): Promise<Runtime> {
+async function open(options: GlobalOptions, signal: AbortSignal): Promise<Opened> {
   const { openStore } = await import('./open.ts')
   return openStore(rootOf(options), options, { signal })
+}
+
+/** What needs the files themselves. */
+function localOf({ runtime }: Opened, { address }: GlobalOptions): Runtime {
+  if (runtime !== undefined) return runtime
+  throw new OrlopError(
+    'UNIMPLEMENTED',
+    `--address ${address}: this command works on a root only; stop the service and use --root`,
+  )
 }
 
 /** Commander has printed its errors itself. */

@@ -12,25 +12,25 @@ export const registerNamespaces: Register = (noun, context) => {
   registerRemove(noun, context)
 }
 
-const registerCreate: Register = (noun, { out, signal, runtime, options: global }) => {
+const registerCreate: Register = (noun, { out, signal, store, options: global }) => {
   noun
     .command('create <name> [label...]')
     .alias('c')
     .description('create a namespace; one is also made by the first record written in it')
     .action(async (name: string, labels: string[]) => {
-      const { namespaces } = await runtime()
+      const { namespaces } = await store()
       const namespace = await namespaces.create(name, newLabels(labels), { signal })
       if (global.json) out.json(namespace)
     })
 }
 
-const registerList: Register = (noun, { out, signal, runtime, options: global }) => {
+const registerList: Register = (noun, { out, signal, store, options: global }) => {
   noun
     .command('list')
     .alias('ls')
     .description('list the namespaces')
     .action(async () => {
-      const { namespaces } = await runtime()
+      const { namespaces } = await store()
       const found: Namespace[] = []
       for await (const namespace of namespaces.list({ signal })) found.push(namespace)
       if (global.json) out.json(found)
@@ -43,25 +43,25 @@ const registerList: Register = (noun, { out, signal, runtime, options: global })
     })
 }
 
-const registerLabel: Register = (noun, { out, signal, runtime, options: global }) => {
+const registerLabel: Register = (noun, { out, signal, store, options: global }) => {
   noun
     .command('label <name> <label...>')
     .description('set labels of a namespace (key=value), or remove them (key=)')
     .action(async (name: string, labels: string[]) => {
-      const { namespaces } = await runtime()
+      const { namespaces } = await store()
       const namespace = await namespaces.update(name, { labels: labelArguments(labels) }, { signal })
       if (global.json) out.json(namespace)
       else out.line(formatLabels(namespace.labels))
     })
 }
 
-const registerRemove: Register = (noun, { out, signal, runtime, options: global }) => {
+const registerRemove: Register = (noun, { out, signal, store, options: global }) => {
   noun
     .command('remove <name...>')
     .aliases(['rm', 'delete', 'del'])
     .description('remove namespaces that have neither images nor blobs')
     .action(async (names: string[]) => {
-      const { namespaces } = await runtime()
+      const { namespaces } = await store()
       const removed: string[] = []
       for (const name of names) {
         try {

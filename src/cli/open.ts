@@ -1,19 +1,25 @@
-import { OrlopError } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
-import { Runtime } from '../runtime/runtime.ts'
+import type { Runtime } from '../runtime/runtime.ts'
+import type { Store } from '../runtime/store.ts'
 import type { GlobalOptions } from './context.ts'
 
-/** The store under a root, opened by this process. */
+/** A store that is open, and this process's runtime beneath it unless it is behind a socket. */
+export interface Opened {
+  readonly store: Store
+  readonly runtime: Runtime | undefined
+}
+
+/** The store behind `--address`, else the one under a root, opened by this process. */
 export async function openStore(
   root: string,
   { address }: GlobalOptions,
   options: AbortOptions,
-): Promise<Runtime> {
-  if (address !== undefined && address !== '') {
-    throw new OrlopError(
-      'UNIMPLEMENTED',
-      `--address ${address}: this version opens its store itself; leave out --address and ORLOP_ADDRESS`,
-    )
+): Promise<Opened> {
+  if (address) {
+    const { remoteStore } = await import('../service/client/store.ts')
+    return { store: remoteStore(address), runtime: undefined }
   }
-  return Runtime.open({ root }, options)
+  const { Runtime } = await import('../runtime/runtime.ts')
+  const runtime = await Runtime.open({ root }, options)
+  return { store: runtime, runtime }
 }

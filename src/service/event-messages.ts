@@ -33,23 +33,32 @@ const typeKey = '@type'
 const bytesKey = '@bytes'
 
 /**
- * A client's event as data: the fields of a message that is known, so that filters see them, and always its bytes.
+ * An event out of a message: the fields, where it is of a type that is known here. Of what is not the message of its topic
+ * the bytes are kept too, so that they go out again as they came in.
  *
  * @throws INVALID_ARGUMENT  bytes that are no such message
  */
-export function eventOf(any: Any | undefined): JsonObject {
+export function eventOf(topic: string, any: Any | undefined): JsonObject {
   const { typeUrl = '', value = new Uint8Array() } = any ?? {}
   // Messages are named bare by containerd, and with a host before them by others.
   const name = typeUrl.slice(typeUrl.lastIndexOf('/') + 1)
-  const carried = { [typeKey]: typeUrl, [bytesKey]: Buffer.from(value).toString('base64') }
-  const desc = known.has(name) ? registry.getMessage(name) : undefined
-  if (desc === undefined) return carried
+  const fields = known.has(name) ? fieldsOf(name, value) : {}
+  if (known.has(name) && typeOf(topic) === typeUrl) return fields
+  return { ...fields, [typeKey]: typeUrl, [bytesKey]: Buffer.from(value).toString('base64') }
+}
+
+const typeOf = (topic: string): string | undefined =>
+  Object.hasOwn(typesByTopic, topic) ? typesByTopic[topic] : undefined
+
+function fieldsOf(name: string, bytes: Uint8Array): JsonObject {
+  const desc = registry.getMessage(name)
+  if (desc === undefined) return {}
   try {
-    const fields = Object.entries(fromBinary(desc, value, { readUnknownFields: false }))
-    const plain = fields
-      .filter(([key]) => !key.startsWith('$'))
-      .map(([key, field]) => [key, typeof field === 'bigint' ? Number(field) : field])
-    return { ...Object.fromEntries(plain), ...carried }
+    const fields = Object.entries(fromBinary(desc, bytes, { readUnknownFields: false }))
+    const plain = fields.filter(([key]) => !key.startsWith('$'))
+    return Object.fromEntries(
+      plain.map(([key, field]) => [key, typeof field === 'bigint' ? Number(field) : field]),
+    )
   } catch (cause) {
     throw new OrlopError('INVALID_ARGUMENT', `event: its bytes are no ${name}`, { cause })
   }
@@ -61,7 +70,7 @@ export function anyOf({ topic, event }: Pick<Envelope, 'topic' | 'event'>): Any 
   if (typeof typeUrl === 'string' && typeof bytes === 'string') {
     return create(AnySchema, { typeUrl, value: Buffer.from(bytes, 'base64') })
   }
-  const name = Object.hasOwn(typesByTopic, topic) ? typesByTopic[topic] : undefined
+  const name = typeOf(topic)
   const desc = name === undefined ? undefined : registry.getMessage(name)
   if (desc === undefined) return create(AnySchema)
   const fields = Object.entries(event).map(([key, field]) => [
@@ -92,5 +101,5 @@ export const envelopeOf = (message: {
   timestamp: dateOf(message.timestamp),
   namespace: message.namespace,
   topic: message.topic,
-  event: eventOf(message.event),
+  event: eventOf(message.topic, message.event),
 })

@@ -9,7 +9,7 @@ import { type Call, type Service, service } from './rpc.ts'
 export const eventsService = ({ store: { events } }: ServiceParts): Service =>
   service(Events, {
     publish: async ({ topic, event }, call) => {
-      events.publish({ namespace: namespaceOf(call), topic, event: eventOf(event) })
+      events.publish({ namespace: namespaceOf(call), topic, event: eventOf(topic, event) })
       return {}
     },
     forward: async ({ envelope }) => {

@@ -82,11 +82,8 @@ const withoutKind = (text: string): string =>
 const wellFormed = (text: string): string =>
   (text.length > maxText ? `${text.slice(0, maxText)}…` : text).replace(/\p{Surrogate}/gu, '\ufffd')
 
-/** A status as one of our errors; what OK ended too early is UNKNOWN. */
+/** A status as one of our errors; a number that is no code, or OK where an answer is missing, is UNKNOWN. */
 export function fromStatus({ code, message, original }: Status, options: ErrorOptions = {}): OrlopError {
   const ours = codes.get(code) ?? 'UNKNOWN'
-  if (original !== undefined) return new OrlopError(ours, original, options)
-  const suffix = `: ${kinds[ours]}`
-  const text = message.endsWith(suffix) ? message.slice(0, -suffix.length) : message
-  return new OrlopError(ours, text === '' ? kinds[ours] : text, options)
+  return new OrlopError(ours, original ?? (message || kinds[ours]), options)
 }

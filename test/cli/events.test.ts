@@ -22,6 +22,7 @@ async function follow(t: ExecutionContext, filters: readonly string[], options: 
     signal: control.signal,
     options,
     runtime: async () => runtime,
+    store: async () => runtime,
     scope: async () => runtime.scope(),
     fail: () => undefined,
   }
