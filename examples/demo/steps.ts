@@ -22,7 +22,7 @@ export interface Subject {
   readonly hasMore: boolean
 }
 
-/** The main job from end to end: pull one platform, look, pull the rest, look again, tag, delete. */
+/** The main job from end to end: pull one platform, look, pull the rest, look again, tag, delete, collect. */
 export function steps({ image, platform, hasMore }: Subject): readonly Step[] {
   const copy = 'localhost/demo/copy:kept'
   return [
@@ -69,12 +69,24 @@ export function steps({ image, platform, hasMore }: Subject): readonly Step[] {
       args: ['images', 'check', '--all-platforms', copy],
       prints: / complete /,
     },
+    {
+      says: 'A collection would remove nothing, for a name keeps it all.',
+      args: ['gc', 'plan'],
+      prints: /^0 to remove/m,
+    },
+    { says: 'Delete the last name.', args: ['images', 'delete', copy] },
+    {
+      says: 'Now the blobs may go. The plan says which, and why.',
+      args: ['gc', 'plan'],
+      prints: / no reference$/m,
+    },
+    { says: 'Collect them.', args: ['gc', 'run'], prints: /^on disk: [1-9]/m },
+    { says: 'Nothing is left of the content.', args: ['content', 'list', '--quiet'], prints: /^$/ },
   ]
 }
 
 /** What to know after the last step. */
-export const epilogue =
-  'Deleting names never deletes blobs by itself: what no name refers to is removed by a collection.'
+export const epilogue = 'Pulled, listed, checked, sized, tagged and collected.'
 
 // `busybox` is listed as docker.io/library/busybox:latest.
 const nameOf = (image: string): string => image.replace(/.*\//, '').replace(/[:@].*/, '')
