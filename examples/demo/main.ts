@@ -31,7 +31,13 @@ async function demo(argv: readonly string[]): Promise<boolean> {
   try {
     const root = values.root ?? temporary
     const image = given ?? `${registry?.host}/demo/level:latest`
-    for (const step of steps({ image, platform: values.platform, hasMore: given === undefined })) {
+    const subject = {
+      image,
+      platform: values.platform,
+      hasMore: given === undefined,
+      ownsStore: values.root === undefined,
+    }
+    for (const step of steps(subject)) {
       if (!(await perform(step, root))) return false
     }
     say(epilogue)

@@ -20,10 +20,12 @@ export interface Subject {
   readonly platform: string
   /** True when the image is known to offer others as well. */
   readonly hasMore: boolean
+  /** True when the store is the demo's own, and goes with it. */
+  readonly ownsStore: boolean
 }
 
 /** The main job from end to end: pull one platform, look, pull the rest, look again, tag, delete, collect. */
-export function steps({ image, platform, hasMore }: Subject): readonly Step[] {
+export function steps({ image, platform, hasMore, ownsStore }: Subject): readonly Step[] {
   const copy = 'localhost/demo/copy:kept'
   return [
     {
@@ -69,24 +71,29 @@ export function steps({ image, platform, hasMore }: Subject): readonly Step[] {
       args: ['images', 'check', '--all-platforms', copy],
       prints: / complete /,
     },
-    {
-      says: 'A collection would remove nothing, for a name keeps it all.',
-      args: ['gc', 'plan'],
-      prints: /^0 to remove/m,
-    },
-    { says: 'Delete the last name.', args: ['images', 'delete', copy] },
-    {
-      says: 'Now the blobs may go. The plan says which, and why.',
-      args: ['gc', 'plan'],
-      prints: / no reference$/m,
-    },
-    { says: 'Collect them.', args: ['gc', 'run'], prints: /^on disk: [1-9]/m },
-    { says: 'Nothing is left of the content.', args: ['content', 'list', '--quiet'], prints: /^$/ },
+    ...(ownsStore ? collection(copy) : []),
   ]
 }
 
+/** Only in a store of the demo's own: a collection takes all that nothing keeps, whoever put it there. */
+const collection = (copy: string): readonly Step[] => [
+  {
+    says: 'A collection would remove nothing, for a name keeps it all.',
+    args: ['gc', 'plan'],
+    prints: /^0 to remove/m,
+  },
+  { says: 'Delete the last name.', args: ['images', 'delete', copy] },
+  {
+    says: 'Now the blobs may go. The plan says which, and why.',
+    args: ['gc', 'plan'],
+    prints: / no reference$/m,
+  },
+  { says: 'Collect them.', args: ['gc', 'run'], prints: /^on disk: [1-9]/m },
+  { says: 'Nothing is left of the content.', args: ['content', 'list', '--quiet'], prints: /^$/ },
+]
+
 /** What to know after the last step. */
-export const epilogue = 'Pulled, listed, checked, sized, tagged and collected.'
+export const epilogue = 'Deleting names frees no space by itself; a collection does: see "orlop gc --help".'
 
 // `busybox` is listed as docker.io/library/busybox:latest.
 const nameOf = (image: string): string => image.replace(/.*\//, '').replace(/[:@].*/, '')

@@ -26,6 +26,16 @@ test('npm run demo does the main job without a network, and shows every command'
   t.deepEqual(await fs.readdir(directory), ['root'], 'nothing is left behind')
 })
 
+test('npm run demo collects in a store of its own, and leaves nothing behind', async t => {
+  t.timeout(180_000)
+  const directory = await temporaryDirectory(t)
+  const env = { TMPDIR: directory, DOCKER_CONFIG: directory }
+  const { code, stdout, stderr } = await run(process.execPath, [demo], { env, deadline: 170_000 })
+  t.is(code, 0, stdout + stderr)
+  t.regex(stdout, /^\$ orlop gc run$/m)
+  t.deepEqual(await fs.readdir(directory), [])
+})
+
 test('npm run demo fails when a step does', async t => {
   const directory = await temporaryDirectory(t)
   const args = [demo, '--root', path.join(directory, 'root'), '127.0.0.1:1/nobody/listens:1']
