@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { DescMethod } from '@bufbuild/protobuf'
 import {
   type handleBidiStreamingCall,
@@ -10,6 +9,7 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js'
 import { OrlopError } from '../errors.ts'
+import { orAborted } from './or-aborted.ts'
 import { type Call, messageOf, type Service } from './rpc.ts'
 import type { Running } from './running.ts'
 import { originalTrailer, toStatus } from './status.ts'
@@ -128,15 +128,7 @@ async function send(stream: Answering, message: unknown, signal: AbortSignal): P
   const sent = new Promise<void>((resolve, reject) => {
     stream.write(message, (error: Error | null | undefined) => (error ? reject(error) : resolve()))
   })
-  const gone = new AbortController()
-  const cancelled = once(signal, 'abort', { signal: gone.signal }).then(() => signal.throwIfAborted())
-  cancelled.catch(() => undefined)
-  try {
-    await Promise.race([sent, cancelled])
-  } finally {
-    sent.catch(() => undefined)
-    gone.abort()
-  }
+  await orAborted(sent, signal)
 }
 
 /** What the client sends, one at a time, to its half-close. Leaving it early leaves the answers' side open. */

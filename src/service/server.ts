@@ -13,6 +13,9 @@ import { namespacesService } from './namespaces.ts'
 import type { ServiceParts } from './parts.ts'
 import { definitionOf, type Service } from './rpc.ts'
 import { Running } from './running.ts'
+import { streamingService } from './streaming.ts'
+import { Streams } from './streams.ts'
+import { transferService } from './transfer.ts'
 import { versionService } from './version.ts'
 
 /** Speaks gRPC on connections that it is handed. */
@@ -45,7 +48,9 @@ export function createServer(parts: ServiceParts): GrpcServer {
   }
 }
 
-const servicesOf = (parts: ServiceParts): readonly Service[] => [
+const servicesOf = (parts: ServiceParts, streams = new Streams()): readonly Service[] => [
+  streamingService(parts, streams),
+  transferService(parts, streams),
   contentService(parts),
   imagesService(parts),
   leasesService(parts),
