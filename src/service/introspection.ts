@@ -34,7 +34,7 @@ const plugins: ReadonlyArray<{ readonly type: string; readonly id: string; reado
     'leases',
     'namespaces',
   ].map(id => ({ type: 'io.containerd.grpc.v1', id })),
-  ...['streaming', 'transfer', 'version'].map(id => ({ type: 'io.containerd.grpc.v1', id })),
+  ...['snapshots', 'streaming', 'transfer', 'version'].map(id => ({ type: 'io.containerd.grpc.v1', id })),
 ]
 
 /** The service that tells of the server itself. @see containerd plugins/services/introspection */

@@ -13,6 +13,7 @@ import { namespacesService } from './namespaces.ts'
 import type { ServiceParts } from './parts.ts'
 import { definitionOf, type Service } from './rpc.ts'
 import { Running } from './running.ts'
+import { snapshotsService } from './snapshots.ts'
 import { streamingService } from './streaming.ts'
 import { Streams } from './streams.ts'
 import { transferService } from './transfer.ts'
@@ -59,6 +60,7 @@ const servicesOf = (parts: ServiceParts, streams = new Streams()): readonly Serv
   versionService(),
   introspectionService(parts),
   containersService(parts),
+  snapshotsService(parts),
   healthService(),
 ]
 
