@@ -5,6 +5,7 @@ import { contentKey, namespacesPrefix, parseKey } from '../metadata/schema.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Candidate } from './candidate.ts'
 import { type BlobFile, type BlobFiles, statOf } from './files.ts'
+import { allIngests, expects } from './ingests.ts'
 import type { BlobEntry, Records } from './records.ts'
 import type { Finding } from './types.ts'
 
@@ -24,7 +25,9 @@ export function* blobCandidates(
   for (const file of files.values()) {
     if (records.blobs.has(file.digest) || isNamed(file.digest, records, unreadable)) continue
     const finding = unnamed(file)
-    yield { finding, still: view => stillOrphan(layout, view, file.digest) }
+    const isExpected = records.ingests.some(entry => expects(entry, file.digest))
+    if (isExpected && finding.class === 'orphan') continue
+    yield { finding, still: view => stillUnnamed(layout, view, finding, file.digest) }
   }
   for (const path of strays) {
     const finding = strayFile(path)
@@ -99,8 +102,16 @@ async function stillBroken(
   return kind !== 'truncated' || stats?.size !== size
 }
 
-async function stillOrphan(layout: FsLayout, view: View, digest: Digest): Promise<boolean> {
-  return (await statOf(layout.blob(digest))) !== undefined && !(await isRecorded(view, digest))
+async function stillUnnamed(
+  layout: FsLayout,
+  view: View,
+  { class: kind }: Finding,
+  digest: Digest,
+): Promise<boolean> {
+  if ((await statOf(layout.blob(digest))) === undefined || (await isRecorded(view, digest))) return false
+  if (kind !== 'orphan') return true
+  for await (const entry of allIngests(view)) if (expects(entry, digest)) return false
+  return true
 }
 
 /** True when any namespace has the record of a blob. */

@@ -3,6 +3,7 @@ import type { FsLayout } from '../content/fs-layout.ts'
 import type { View } from '../metadata/kv.ts'
 import { kindPrefix, namespacesPrefix, parseKey } from '../metadata/schema.ts'
 import { labelKeys } from '../oci/annotations.ts'
+import type { Digest } from '../oci/digest.ts'
 import type { Candidate } from './candidate.ts'
 import { type IngestFile, statOf } from './files.ts'
 import { heldAs, type IngestEntry, Records } from './records.ts'
@@ -90,14 +91,20 @@ async function stillStale(layout: FsLayout, view: View, entry: IngestEntry, now:
 
 async function stillUnrecorded(layout: FsLayout, view: View, { name }: IngestFile): Promise<boolean> {
   if ((await statOf(path.join(layout.ingests, name))) === undefined) return false
+  for await (const entry of allIngests(view)) if (directoryOf(layout, entry) === name) return false
+  return true
+}
+
+/** True for an ingest that was given the bytes of a blob that is here: it keeps the file though no record has it yet. */
+export const expects = ({ record }: IngestEntry, digest: Digest): boolean =>
+  record.shared === true && record.expected === digest
+
+/** The ingests of all namespaces. */
+export async function* allIngests(view: View): AsyncGenerator<IngestEntry> {
   for await (const { key } of view.range(namespacesPrefix, { raw: true })) {
     const parsed = parseKey(key)
-    if (parsed?.kind !== 'namespace') continue
-    for await (const entry of ingestsOf(view, parsed.namespace)) {
-      if (directoryOf(layout, entry) === name) return false
-    }
+    if (parsed?.kind === 'namespace') yield* ingestsOf(view, parsed.namespace)
   }
-  return true
 }
 
 /** Those that can be read; the others are findings of their own. */

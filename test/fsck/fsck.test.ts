@@ -242,6 +242,20 @@ test('fsck() finds ingests that nothing keeps', async t => {
   t.true(findings.every(({ severity }) => severity === 'harmless'))
 })
 
+test('fsck() does not call a blob an orphan that an ingest was given', async t => {
+  const store = await damagedStore(t)
+  const digest = digestOf('shared')
+  await fs.writeFile(store.file(digest), 'shared')
+  await using runtime = await store.open()
+  const { content } = runtime.scope('other')
+  const writer = await content.writer({ ref: 'virtual', expected: { digest } })
+  t.deepEqual(short((await checkStore(runtime)).findings), [])
+  await writer[Symbol.asyncDispose]()
+  t.deepEqual(short((await checkStore(runtime)).findings), [])
+  await content.abort('virtual')
+  t.deepEqual(short((await checkStore(runtime)).findings), [`orphan content ${digest}`])
+})
+
 test('fsck() does not take an upload under way for damage', async t => {
   const store = await damagedStore(t)
   await using runtime = await store.open()
