@@ -1,3 +1,4 @@
+import { Option } from 'commander'
 import type { Lease } from '../metadata/lease-types.ts'
 import { collect, duration, newLabels } from './arguments.ts'
 import { collectNow } from './gc.ts'
@@ -40,7 +41,11 @@ const registerCreate: Register = (noun, { out, signal, scope, options: global })
     .command('create [label...]')
     .description('create a lease')
     .option('--id <id>', 'name of the lease; default: one that nobody has')
-    .option('-x, --expires <duration>', 'how long it holds, like 24h; 0: until it is deleted', duration, day)
+    .addOption(
+      new Option('-x, --expires <duration>', 'how long it holds, like 90m; 0: until it is deleted')
+        .argParser(duration)
+        .default(day, '24h'),
+    )
     .action(async (labels: string[], { id, expires }: { id?: string; expires: number }) => {
       const { leases } = await scope()
       const init = { id, labels: newLabels(labels), ...(expires > 0 && { expiresIn: expires }) }

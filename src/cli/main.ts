@@ -1,6 +1,6 @@
 import process from 'node:process'
 import { CommanderError } from 'commander'
-import { OrlopError } from '../errors.ts'
+import { fromErrno, OrlopError } from '../errors.ts'
 import type { Runtime } from '../runtime/runtime.ts'
 import { type Context, type GlobalOptions, namespaceOf, rootOf } from './context.ts'
 import { watchDiagnostics } from './debug.ts'
@@ -18,7 +18,7 @@ import { stopOnSignals } from './signals.ts'
  */
 export async function main(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
   const out = createOutput(process.stdout, process.stderr)
-  leaveQuietlyWhenNobodyReads()
+  leaveWhenNothingTakesOurData(() => program.opts<GlobalOptions>(), out.note)
   const stop = stopOnSignals()
   const session = new Session()
   const options = (): GlobalOptions => program.opts<GlobalOptions>()
@@ -89,13 +89,14 @@ function report(error: unknown, options: GlobalOptions, note: (text: string) => 
   return exitCodeOf(error)
 }
 
-/** `orlop … | head` closes our stdout: there is nobody left to tell. Without a stderr the work goes on, unseen. */
-function leaveQuietlyWhenNobodyReads(): void {
+/**
+ * `orlop … | head` closes our stdout: there is nobody left to tell, so we leave quietly. Data that cannot be written, as to
+ * a full disk, is a failure. Without a stderr the work goes on, unseen.
+ */
+function leaveWhenNothingTakesOurData(options: () => GlobalOptions, note: (text: string) => void): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
+    if (error.code !== 'EPIPE') process.exitCode = report(fromErrno(error, 'stdout'), options(), note)
     process.exit()
   })
-  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-  })
+  process.stderr.on('error', () => undefined)
 }

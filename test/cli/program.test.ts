@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import test from 'ava'
@@ -26,6 +27,7 @@ test(helps, 'help images pull', /^Usage: orlop images pull[\s\S]*--platform/)
 test(helps, 'images pull --help', /^Usage: orlop images pull[\s\S]*--all-platforms[\s\S]*--user/)
 test(helps, '-n x i pull -h', /^Usage: orlop images pull/)
 test(helps, 'content --help', /ingest[\s\S]*active[\s\S]*abort/)
+test(helps, 'leases create --help', /--expires <duration>[\s\S]*default: 24h/)
 test(helps, 'leases --help', /create[\s\S]*resources/)
 test(helps, 'ns --help', /create[\s\S]*remove/)
 
@@ -150,6 +152,36 @@ test('orlop ends quietly when nobody reads on', async t => {
     stderr: '',
   })
   // And leaves a store that opens.
+  t.is(linesOf(await run('content list -q')).length, 1)
+})
+
+/** Runs orlop with a stdout that has no space. */
+const withFullStdout = (args: readonly string[]) =>
+  new Promise<{ code: number | null; stderr: string }>((resolve, reject) => {
+    const full = openSync('/dev/full', 'w')
+    const child = spawn(process.execPath, [orlopProgram, ...args], { stdio: ['ignore', full, 'pipe'] })
+    closeSync(full)
+    let stderr = ''
+    child.stderr?.on('data', chunk => {
+      stderr += chunk
+    })
+    child.once('error', reject)
+    child.once('close', code => resolve({ code, stderr }))
+  })
+
+const linux = process.platform === 'linux' ? test : test.skip
+
+linux('orlop says that its output cannot be written, in one line', async t => {
+  const run = await cliOn(t)
+  const { stdout } = await run('content ingest big', { input: Buffer.alloc(4 << 20, 'x') })
+  const root = ['--root', run.root]
+  for (const args of [[...root, 'content', 'list'], [...root, 'content', 'get', stdout.trim()], ['--help']]) {
+    const { code, stderr } = await withFullStdout(args)
+    t.deepEqual({ code, stderr }, { code: 8, stderr: 'orlop: stdout: no space left on the device\n' })
+  }
+  const { code, stderr } = await withFullStdout([...root, 'content', 'list', '--json'])
+  t.is(code, 8)
+  t.like(JSON.parse(stderr), { error: { code: 'RESOURCE_EXHAUSTED' } })
   t.is(linesOf(await run('content list -q')).length, 1)
 })
 
