@@ -1,7 +1,8 @@
 import fs from 'node:fs/promises'
+import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { formatBytes } from '../../src/cli/output.ts'
-import { digestOf } from '../../src/oci/digest.ts'
+import { type Algorithm, digestOf } from '../../src/oci/digest.ts'
 import { mediaTypes } from '../../src/oci/media-type.ts'
 import { cells, cliOn, linesOf } from '../support/cli.ts'
 import { config, image, index, layer, manifest, type Node, on, sizeOf, withExtra } from '../support/image.ts'
@@ -36,6 +37,45 @@ test('orlop images pull prints name and digest on stdout, and progress on stderr
   t.like(again, { code: 0, stdout: `${name}\n`, stderr: '' })
   t.deepEqual(registry.seen(/^GET/), [])
 })
+
+/** A blob that goes by another algorithm. */
+const nodeAs = (
+  algorithm: Algorithm,
+  mediaType: string,
+  content: string | object,
+  below: Node[] = [],
+): Node => {
+  const bytes = Buffer.from(typeof content === 'string' ? content : JSON.stringify(content))
+  return { desc: { mediaType, digest: digestOf(bytes, algorithm), size: bytes.byteLength }, bytes, below }
+}
+
+for (const algorithm of ['sha384', 'sha512'] as const) {
+  test(`orlop images pull, check and size of an image whose blobs are ${algorithm}`, async t => {
+    const layers = ['base', 'top'].map(text => nodeAs(algorithm, mediaTypes.ociLayer, text))
+    const rootfs = { type: 'layers', diff_ids: layers.map(({ desc }) => desc.digest) }
+    const settings = nodeAs(algorithm, mediaTypes.ociConfig, { os: 'linux', architecture: 'amd64', rootfs })
+    const body = { schemaVersion: 2, config: settings.desc, layers: layers.map(({ desc }) => desc) }
+    const one = nodeAs(algorithm, mediaTypes.ociManifest, body, [settings, ...layers])
+    const entries = [{ ...one.desc, platform: { os: 'linux', architecture: 'amd64' } }]
+    const all = nodeAs(algorithm, mediaTypes.ociIndex, { schemaVersion: 2, manifests: entries }, [one])
+
+    const { run, name } = await pulled(t, all)
+    const stored = await fs.readdir(path.join(run.root, 'content', 'blobs'))
+    t.deepEqual(stored, [algorithm])
+    t.is((await run(`images check --deep --all-platforms ${name}`)).code, 0)
+    const { sizes } = JSON.parse((await run(`images size --json --platform linux/amd64 ${name}`)).stdout)
+    t.is(sizes[0].bytes, sizeOf(all))
+    const { labels } = JSON.parse((await run(`content info --json ${one.desc.digest}`)).stdout)
+    t.is(labels['containerd.io/gc.ref.content.config'], settings.desc.digest)
+    t.is(labels['containerd.io/gc.ref.content.l.1'], layers[1]?.desc.digest)
+    const again = await run(`images pull --progress none --platform linux/amd64 ${name}`)
+    t.regex(again.stderr, / 0\.0 B fetched/)
+    await fs.rm(blobFile(run.root, settings.desc.digest))
+    const byDigest = `${name.slice(0, name.lastIndexOf(':'))}@${all.desc.digest}`
+    t.is((await run(`images pull --progress none --platform linux/amd64 ${byDigest}`)).code, 0)
+    t.is((await run(`images check --deep --all-platforms ${byDigest}`)).code, 0)
+  })
+}
 
 test('orlop images pull --json says what was done', async t => {
   const { run, name } = await setUp(t)

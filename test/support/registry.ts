@@ -3,7 +3,7 @@ import https from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type Descriptor, descriptorOf } from '../../src/oci/descriptor.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
-import { mediaTypes } from '../../src/oci/media-type.ts'
+import { isIndex, isManifest, mediaTypes } from '../../src/oci/media-type.ts'
 import { type Answer, json } from './registry-answer.ts'
 import { type RegistryAuth, TokenDesk } from './registry-auth.ts'
 import type { Teardown } from './tmp.ts'
@@ -35,6 +35,12 @@ export interface RegistryOptions {
   readonly tls?: { readonly key: string; readonly cert: string }
 }
 
+interface Content {
+  readonly bytes: Buffer
+  readonly digest: Digest
+  readonly mediaType: string
+}
+
 interface Rule {
   readonly pattern: RegExp
   readonly faults: Fault[]
@@ -48,7 +54,7 @@ export class TestRegistry {
   /** Every request, in order of arrival. */
   readonly requests: SeenRequest[] = []
   readonly tokens: TokenDesk
-  readonly #contents = new Map<string, { readonly bytes: Buffer; readonly mediaType: string }>()
+  readonly #contents = new Map<string, Content>()
   #rules: Rule[] = []
 
   constructor(host: string, { auth }: RegistryOptions) {
@@ -63,11 +69,18 @@ export class TestRegistry {
     mediaType: string = mediaTypes.ociLayerGzip,
   ): Descriptor {
     const desc = descriptorOf(mediaType, Buffer.from(bytes))
-    this.#contents.set(`/v2/${repository}/blobs/${desc.digest}`, {
-      bytes: Buffer.from(bytes),
-      mediaType: mediaTypes.octetStream,
-    })
+    this.add(repository, undefined, desc, bytes)
     return desc
+  }
+
+  /** Stores bytes under the digest of a descriptor, whatever its algorithm; a manifest or index perhaps under a tag too. */
+  add(repository: string, tag: string | undefined, desc: Descriptor, content: Uint8Array | string): void {
+    const { digest, mediaType } = desc
+    const bytes = Buffer.from(content)
+    const isDocument = isIndex(desc) || isManifest(desc)
+    const entry = { bytes, digest, mediaType: isDocument ? mediaType : mediaTypes.octetStream }
+    for (const name of [digest, tag ?? digest])
+      this.#contents.set(`/v2/${repository}/${isDocument ? 'manifests' : 'blobs'}/${name}`, entry)
   }
 
   /** Stores a manifest or index in a repository, under its digest and perhaps a tag. */
@@ -80,7 +93,7 @@ export class TestRegistry {
     const bytes = Buffer.from(typeof document === 'string' ? document : JSON.stringify(document))
     const desc = descriptorOf(mediaType, bytes)
     for (const name of [desc.digest, tag ?? desc.digest])
-      this.#contents.set(`/v2/${repository}/manifests/${name}`, { bytes, mediaType })
+      this.#contents.set(`/v2/${repository}/manifests/${name}`, { bytes, mediaType, digest: desc.digest })
     return desc
   }
 
@@ -152,7 +165,7 @@ export class TestRegistry {
       })
     return ranged(request, {
       status: 200,
-      headers: { 'content-type': content.mediaType, 'docker-content-digest': digestOf(content.bytes) },
+      headers: { 'content-type': content.mediaType, 'docker-content-digest': content.digest },
       body: content.bytes,
     })
   }
