@@ -1,7 +1,5 @@
+import type { Fields } from '../filters/filter.ts'
 import type { Info, Status } from './types.ts'
-
-/** A record as filters see it: the value of a field path, or `undefined` when there is no such field. */
-export type Fields = (path: readonly string[]) => string | undefined
 
 /** Fields of a blob: `digest` and `labels.<key>`, where the key may have dots. @see containerd core/content/adaptor.go */
 export const infoFields =

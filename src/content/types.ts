@@ -103,12 +103,14 @@ export interface IngestManager {
 export interface WriterInit {
   /** Names the ingest; one writer a ref at a time. Not empty. */
   readonly ref: string
-  readonly expected?: {
-    readonly digest?: Digest | undefined
-    /** Bytes. */
-    readonly size?: number | undefined
-    readonly mediaType?: string | undefined
-  }
+  readonly expected?:
+    | {
+        readonly digest?: Digest | undefined
+        /** Bytes. */
+        readonly size?: number | undefined
+        readonly mediaType?: string | undefined
+      }
+    | undefined
 }
 
 /** What must hold of the bytes, and what to remember of the blob. */
