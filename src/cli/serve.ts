@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import process from 'node:process'
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import type { AbortOptions } from '../options.ts'
 import { scheduleCollections } from '../runtime/gc.ts'
 import { Runtime } from '../runtime/runtime.ts'
@@ -13,11 +13,13 @@ import { notifyReady, passedSocket } from './systemd.ts'
 /** `orlop serve` */
 export const registerServe: Register = (command, { out, signal, options: global }) => {
   command
-    .option(
-      '--socket-mode <mode>',
-      'mode of the socket, in octal: who may connect may do anything with the store',
-      octal,
-      0o600,
+    .addOption(
+      new Option(
+        '--socket-mode <mode>',
+        'mode of the socket, in octal: who may connect may do anything with the store',
+      )
+        .argParser(octal)
+        .default(0o600, '0600'),
     )
     .addHelpText('after', help)
     .action(async ({ socketMode }: { socketMode: number }) => {
