@@ -7,6 +7,7 @@ import type { Entry, KeyValue, Op, RangeOptions, View } from './kv.ts'
 import { fromLevel } from './level-errors.ts'
 import { refuseIncomplete } from './level-files.ts'
 import { reportDamage } from './level-log.ts'
+import { tablesIn, verifyTables } from './level-tables.ts'
 
 /** Entries that are fetched in one go: fewer turns of the event loop, and no more memory than a page of records. */
 const page = 512
@@ -21,19 +22,26 @@ const synced = { keyEncoding: 'utf8', valueEncoding: 'utf8', sync: true } as con
  * `orlop:metadata` of `node:diagnostics_channel`: see `DamageReport`.
  *
  * @throws UNAVAILABLE  another process holds it
- * @throws DATA_LOSS  its files are damaged
+ * @throws DATA_LOSS  its files are damaged: the checksums of all tables are looked at
  * @throws NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED, RESOURCE_EXHAUSTED  the directory cannot be used
  */
 export async function openLevel(directory: string): Promise<KeyValue> {
   await makeDirectory(directory)
   await refuseIncomplete(directory)
+  const tables = await tablesIn(directory)
   const level = new Level<string, string>(directory, { keyEncoding: 'utf8', valueEncoding: 'utf8' })
   try {
     await level.open()
   } catch (error) {
     throw fromLevel(error, directory)
   }
-  await reportDamage(directory)
+  try {
+    await verifyTables(directory, tables)
+    await reportDamage(directory)
+  } catch (error) {
+    await level.close()
+    throw error
+  }
   return new LevelKeyValue(level, directory)
 }
 
