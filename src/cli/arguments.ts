@@ -76,7 +76,7 @@ export function hostWanted(): Wanted {
   return { matcher: only(platform), text: formatPlatformAll(platform) }
 }
 
-/** `key=value` arguments as a change of labels; `key=` and `key` alone remove it, as in `ctr`. */
+/** `key=value` arguments as a change of labels; `key=` removes it and `key` alone is `key=true`, as in `ctr`. */
 export function labelArguments(args: readonly string[] | undefined): Readonly<Record<string, string | null>> {
   return Object.fromEntries(
     (args ?? []).map(arg => {
@@ -84,7 +84,7 @@ export function labelArguments(args: readonly string[] | undefined): Readonly<Re
       const key = at < 0 ? arg : arg.slice(0, at)
       if (key === '')
         throw new OrlopError('INVALID_ARGUMENT', `label ${JSON.stringify(arg)}: give <key>=<value>`)
-      const value = at < 0 ? '' : arg.slice(at + 1)
+      const value = at < 0 ? 'true' : arg.slice(at + 1)
       return [key, value === '' ? null : value]
     }),
   )

@@ -46,7 +46,7 @@ const registerList: Register = (noun, { out, signal, store, options: global }) =
 const registerLabel: Register = (noun, { out, signal, store, options: global }) => {
   noun
     .command('label <name> <label...>')
-    .description('set labels of a namespace (key=value), or remove them (key=)')
+    .description('set labels of a namespace (key=value; key alone: true), or remove them (key=)')
     .action(async (name: string, labels: string[]) => {
       const { namespaces } = await store()
       const namespace = await namespaces.update(name, { labels: labelArguments(labels) }, { signal })

@@ -77,8 +77,9 @@ test('collect() keeps the order in which options were given', t => {
   t.deepEqual(collect('b', collect('a')), ['a', 'b'])
 })
 
-test('labelArguments() removes what has no value, as ctr does', t => {
-  t.deepEqual(labelArguments(['a=1', 'b=x=y', 'c=', 'd']), { a: '1', b: 'x=y', c: null, d: null })
+test('labelArguments() removes what has an empty value and sets a key alone to true, as ctr does', t => {
+  t.deepEqual(labelArguments(['a=1', 'b=x=y', 'c=', 'd']), { a: '1', b: 'x=y', c: null, d: 'true' })
+  t.deepEqual(newLabels(['c=', 'd']), { d: 'true' })
   t.deepEqual(labelArguments(undefined), {})
 })
 

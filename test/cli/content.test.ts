@@ -119,6 +119,8 @@ test('orlop content label sets and removes labels', async t => {
   t.is((await run(`content label ${hello}`)).stdout, '-\n')
   t.is((await run(`content label ${hello} b=2 a=1`)).stdout, 'a=1,b=2\n')
   t.is((await run(`content label ${hello} a=`)).stdout, 'b=2\n')
+  t.is((await run(`content label ${hello} c`)).stdout, 'b=2,c=true\n')
+  t.is((await run(`content label ${hello} c=`)).stdout, 'b=2\n')
   t.deepEqual(JSON.parse((await run(`content label ${hello} --json`)).stdout), {
     digest: hello,
     labels: { b: '2' },

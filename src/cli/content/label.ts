@@ -7,7 +7,7 @@ import type { Register } from '../register.ts'
 export const registerLabel: Register = (noun, { out, signal, scope, options: global }) => {
   noun
     .command('label <digest> [label...]')
-    .description('show the labels of a blob, set them (key=value), or remove them (key=)')
+    .description('show the labels of a blob, set them (key=value; key alone: true), or remove them (key=)')
     .action(async (text: string, args: string[]) => {
       const digest = parseDigest(text)
       const labels = labelArguments(args)

@@ -8,7 +8,7 @@ import type { Register } from '../register.ts'
 export const registerLabel: Register = (noun, { out, signal, scope, options: global }) => {
   noun
     .command('label <image> <label...>')
-    .description('set labels (key=value), or remove them (key=)')
+    .description('set labels (key=value; key alone: true), or remove them (key=)')
     .option('-r, --replace-all', 'the labels given are all there will be')
     .action(async (name: string, args: string[], options: { replaceAll?: boolean }) => {
       const labels = labelArguments(args)
