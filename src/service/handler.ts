@@ -41,7 +41,7 @@ export function handlersOf(
   )
 }
 
-const unimplemented = (method: DescMethod) => async (): Promise<never> => {
+const unimplemented = (method: DescMethod) => (): never => {
   throw new OrlopError(
     'UNIMPLEMENTED',
     `${method.parent.typeName}/${method.name}: this service has no such method`,
@@ -64,7 +64,7 @@ function handlerOf(method: DescMethod, work: unknown, { onUnexpected, running }:
     case 'unary': {
       const run = work as (request: unknown, call: Call) => Promise<unknown> // by `Methods`, as the two below
       return (call, callback) => {
-        const answered = run(call.request, callOf(call, running)).then(
+        const answered = (async () => run(call.request, callOf(call, running)))().then(
           value => callback(null, output(value)),
           (error: unknown) => callback(failure(error)),
         )

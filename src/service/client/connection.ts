@@ -28,6 +28,7 @@ type Messages<O> = AsyncGenerator<O, void, undefined>
 export class Connection implements Disposable {
   readonly address: string
   readonly #client: Client
+  readonly #cancels = new Set<() => void>()
 
   /** @throws INVALID_ARGUMENT  an address that is no path of a socket */
   constructor(address: string) {
@@ -53,6 +54,7 @@ export class Connection implements Disposable {
       const message = create(method.input, request)
       const settle = (error: ServiceError | null, response?: MessageShape<O>): void => {
         signal?.removeEventListener('abort', cancel)
+        this.#cancels.delete(cancel)
         if (error !== null) reject(this.#failure(error, signal))
         else if (response === undefined) reject(new OrlopError('INTERNAL', `${path}: no answer`))
         else resolve(response)
@@ -68,6 +70,7 @@ export class Connection implements Disposable {
       )
       const cancel = (): void => call.cancel()
       signal?.addEventListener('abort', cancel)
+      this.#cancels.add(cancel)
     })
   }
 
@@ -117,6 +120,8 @@ export class Connection implements Disposable {
     { signal }: AbortOptions,
   ): Messages<O> {
     let failed: Error | undefined
+    const cancels = this.#cancels.add(cancel)
+    call.on('end', () => cancels.delete(cancel))
     call.on('error', error => {
       failed = error
     })
@@ -132,6 +137,7 @@ export class Connection implements Disposable {
         throw failure(error)
       } finally {
         signal?.removeEventListener('abort', cancel)
+        cancels.delete(cancel)
         cancel()
       }
     })()
@@ -158,7 +164,9 @@ export class Connection implements Disposable {
     return new OrlopError('UNAVAILABLE', `socket ${this.address}: ${why}; ${way}`, { cause })
   }
 
+  /** Calls that are open are cancelled. */
   [Symbol.dispose](): void {
+    for (const cancel of this.#cancels) cancel()
     this.#client.close()
   }
 }
