@@ -124,3 +124,20 @@ test('every export has a doc comment', t => {
     })
   }
 })
+
+test('the command line loads gRPC only with --address, and the service only with its first client', t => {
+  const reached = new Set<string>()
+  const visit = (file: string): void => {
+    if (reached.has(file)) return
+    reached.add(file)
+    for (const [, from = ''] of textOf(file).matchAll(/^(?:import|export) (?!type )[^;]*?from '([^']+)'/gm)) {
+      t.false(/^@(?:grpc|bufbuild)\//.test(from), `${file} loads ${from}`)
+      const next = path.posix.join(path.posix.dirname(file), from)
+      if (from.startsWith('.') && isOurs(next)) visit(next)
+    }
+  }
+  visit('cli/main.ts')
+  visit('cli/open.ts')
+  visit('cli/serve.ts')
+  t.true(reached.has('service/socket.ts'))
+})

@@ -169,3 +169,14 @@ testWith('ctr')(
     t.regex(tasks.stderr, /Unimplemented/)
   },
 )
+
+test('orlop serve serves at once after it was killed; its socket and root are for its user alone', async t => {
+  const first = await startServing(t)
+  const mode = (file: string): number => fs.statSync(file).mode & 0o777
+  t.is(mode(first.address), 0o600)
+  t.is(mode(first.root), 0o700)
+  process.kill(first.pid, 'SIGKILL')
+  const second = await startServing(t, first.root)
+  t.is(second.address, first.address)
+  t.is(await second.stop(), 0)
+})
