@@ -5,7 +5,18 @@ import { formatBytes } from '../../src/cli/output.ts'
 import { type Algorithm, digestOf } from '../../src/oci/digest.ts'
 import { mediaTypes } from '../../src/oci/media-type.ts'
 import { cells, cliOn, linesOf } from '../support/cli.ts'
-import { config, image, index, layer, manifest, type Node, on, sizeOf, withExtra } from '../support/image.ts'
+import {
+  config,
+  emptyConfig,
+  image,
+  index,
+  layer,
+  manifest,
+  type Node,
+  on,
+  sizeOf,
+  withExtra,
+} from '../support/image.ts'
 import { publish } from '../support/publish.ts'
 import { startRegistry } from '../support/registry.ts'
 import { status } from '../support/registry-faults.ts'
@@ -271,6 +282,23 @@ test('orlop images inspect, size and platforms --remote ask the registry and sto
   for (const { desc } of layers) t.deepEqual(registry.seen(new RegExp(desc.digest)), [])
   await t.throwsAsync(fs.stat(run.root), { code: 'ENOENT' })
   t.is((await run('images platforms --remote localhost:1/nothing')).code, 7)
+})
+
+test('orlop images size of a manifest by itself says its own platform, whatever was asked for', async t => {
+  const { run, name } = await pulled(t, arm, '--all-platforms')
+  for (const options of ['', '--platform linux/s390x', '--all-platforms', '--remote']) {
+    const { sizes } = JSON.parse((await run(`images size --json ${options} ${name}`)).stdout)
+    t.deepEqual(sizes, [{ platform: 'linux/arm64', bytes: sizeOf(arm) }], options)
+  }
+})
+
+test('orlop images size of an artifact has a line without platform', async t => {
+  const artifact = manifest(emptyConfig(), layer('model', 'application/x-model'))
+  const { run, name } = await pulled(t, artifact, '--all-platforms')
+  for (const options of ['', '--all-platforms']) {
+    const [, line] = linesOf(await run(`images size ${options} ${name}`))
+    t.deepEqual(cells(line).slice(0, 2), ['-', String(sizeOf(artifact))], options)
+  }
 })
 
 test('orlop images size has one line for each platform', async t => {

@@ -4,6 +4,7 @@ import { size } from '../../images/size.ts'
 import { usage } from '../../images/usage.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { anyPlatform, onlyStrict } from '../../oci/matcher.ts'
+import { isIndex } from '../../oci/media-type.ts'
 import { formatPlatformAll } from '../../oci/platform.ts'
 import { lookup } from '../../runtime/lookup.ts'
 import type { Wanted } from '../../runtime/select.ts'
@@ -32,7 +33,8 @@ export const registerSize: Register = (noun, context) => {
     const named = options.allPlatforms ? undefined : wantedPlatforms(options.platform)
     const show = async (provider: Provider, target: Descriptor, known: string): Promise<void> => {
       const sizes: Sized[] = []
-      const wanted = named ?? (await offered(provider, target, context))
+      // A manifest by itself is what it is, whatever was asked for.
+      const wanted = (isIndex(target) && named) || (await offered(provider, target, context))
       for (const { matcher, text } of wanted) {
         const bytes = await size(provider, target, { platform: matcher, signal: context.signal })
         sizes.push({ platform: text, bytes })
@@ -54,18 +56,19 @@ interface Sized {
   readonly bytes: number
 }
 
-/** Each platform of an image, once, in its own order. */
+/** Each platform of an image, once, in its own order; `-` for one that has none, as artifacts, or whose config is absent. */
 async function offered(
   provider: Provider,
   target: Descriptor,
   { signal }: Pick<Context, 'signal'>,
 ): Promise<readonly Wanted[]> {
   const found = new Map<string, Wanted>()
-  for await (const platform of platforms(provider, target, { signal })) {
+  const onMissing = isIndex(target) ? 'error' : 'skip'
+  for await (const platform of platforms(provider, target, { onMissing, signal })) {
     const text = formatPlatformAll(platform)
     found.set(text, { matcher: onlyStrict(platform), text })
   }
-  return [...found.values()]
+  return found.size === 0 ? [{ matcher: anyPlatform, text: '-' }] : [...found.values()]
 }
 
 function print({ out, options }: Context, name: string, sizes: readonly Sized[]): void {
