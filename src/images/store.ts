@@ -95,7 +95,7 @@ export class ImageRecords implements ImageStore {
     return image
   }
 
-  async delete(name: string, { target, signal }: DeleteImageOptions = {}): Promise<void> {
+  async delete(name: string, { target, onlyIf, signal }: DeleteImageOptions = {}): Promise<void> {
     await this.#database.update(
       async tx => {
         const found = await this.#require(tx, name)
@@ -103,6 +103,12 @@ export class ImageRecords implements ImageStore {
           throw new OrlopError(
             'NOT_FOUND',
             `image ${JSON.stringify(name)} points at ${found.target.digest} and not at ${target}; it was not deleted`,
+          )
+        }
+        if (onlyIf?.(found) === false) {
+          throw new OrlopError(
+            'ABORTED',
+            `image ${JSON.stringify(name)} was changed meanwhile; it was not deleted`,
           )
         }
         if (this.#lease !== undefined) {

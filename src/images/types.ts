@@ -50,6 +50,8 @@ export interface ImageChange {
 export interface DeleteImageOptions extends AbortOptions {
   /** Delete only while the image still points at this digest. */
   readonly target?: Digest | undefined
+  /** Delete only when this says so of the record as it is then; pure, for it may be asked again. */
+  readonly onlyIf?: ((image: ImageRecord) => boolean) | undefined
 }
 
 /** The image records of one namespace. @see containerd core/metadata/images.go */
@@ -73,6 +75,9 @@ export interface ImageStore {
    * @throws INVALID_ARGUMENT  what would come of it is not a valid image
    */
   update(name: string, change: ImageChange, options?: AbortOptions): Promise<ImageRecord>
-  /** @throws NOT_FOUND  no image of that name, or it points elsewhere than `options.target` */
+  /**
+   * @throws NOT_FOUND  no image of that name, or it points elsewhere than `options.target`
+   * @throws ABORTED  `options.onlyIf` says no
+   */
   delete(name: string, options?: DeleteImageOptions): Promise<void>
 }

@@ -1,8 +1,9 @@
 import fs from 'node:fs/promises'
-import { fromErrno, isNotFound } from '../errors.ts'
+import { fromErrno, hasCode, isNotFound } from '../errors.ts'
 import type { Collection } from '../gc/collector.ts'
 import { pinOf } from '../images/pin.ts'
 import type { ImageRecord, ImageStore } from '../images/types.ts'
+import { refuseDamaged } from '../metadata/level-log.ts'
 import type { AbortOptions } from '../options.ts'
 import { graphOf } from './measure.ts'
 import type { PruneFacts } from './prune-caps.ts'
@@ -37,7 +38,7 @@ export interface Pruned {
  * in between. The collection runs also when there is nothing to delete, for garbage counts against caps too.
  *
  * @throws INVALID_ARGUMENT  no rule, a number out of its range, or a filter that cannot be read
- * @throws DATA_LOSS  a record that cannot be read; nothing was deleted
+ * @throws DATA_LOSS  a record that cannot be read, or some may be missing; nothing was deleted
  */
 export async function prune(
   runtime: Pick<Runtime, 'root' | 'parts' | 'gc'>,
@@ -46,6 +47,7 @@ export async function prune(
   { dryRun = false, onDeleted = () => undefined, signal }: PruneOptions = {},
 ): Promise<Pruned> {
   checkRules(rules)
+  await refuseDamaged(layoutOf(runtime.root).metadata)
   const plan = planPrune(await factsOf(runtime, namespace, rules, { signal }), rules)
   if (dryRun) return { plan, deleted: [], skipped: [] }
   const deleted: ImageRecord[] = []
@@ -87,19 +89,19 @@ async function deviceOf(directory: string): Promise<{ readonly free: number; rea
   }
 }
 
-/** False when it is not what the plan saw. */
+/** False when it is not what the plan saw. Asked and deleted in one step: nobody's pull or pin comes in between. */
 async function deleteUnchanged(
   images: ImageStore,
   { name, target, updatedAt }: ImageRecord,
   options: AbortOptions,
 ): Promise<boolean> {
+  const onlyIf = (found: ImageRecord): boolean =>
+    found.updatedAt.getTime() === updatedAt.getTime() && pinOf(found) === undefined
   try {
-    const found = await images.get(name, options)
-    if (found.updatedAt.getTime() !== updatedAt.getTime() || pinOf(found) !== undefined) return false
-    await images.delete(name, { ...options, target: target.digest })
+    await images.delete(name, { ...options, target: target.digest, onlyIf })
     return true
   } catch (error) {
-    if (isNotFound(error)) return false
+    if (isNotFound(error) || hasCode(error, 'ABORTED')) return false
     throw error
   }
 }

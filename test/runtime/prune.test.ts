@@ -117,16 +117,16 @@ test('prune() deletes in its namespace only, and frees nothing that another keep
   t.is(capped.plan.missed[0]?.left.held, plan.before.bytes)
 })
 
-/** Images that somebody else changes as soon as they are asked for. */
+/** Images that somebody else changes right before they are deleted. */
 const meddled = (images: ImageStore, meddle: (name: string) => Promise<unknown>): ImageStore => ({
-  get: async name => {
-    await meddle(name)
-    return images.get(name)
-  },
+  get: (name, options) => images.get(name, options),
   list: (filters, options) => images.list(filters, options),
   create: (image, options) => images.create(image, options),
   update: (name, change, options) => images.update(name, change, options),
-  delete: (name, options) => images.delete(name, options),
+  delete: async (name, options) => {
+    await meddle(name)
+    return images.delete(name, options)
+  },
 })
 
 const leaves = test.macro<[string, (images: ImageStore, name: string) => Promise<unknown>, number]>({

@@ -1,5 +1,5 @@
 import type { ExecutionContext, TestFn } from 'ava'
-import type { ImageChange, ImageStore, NewImage } from '../../src/images/types.ts'
+import type { ImageChange, ImageRecord, ImageStore, NewImage } from '../../src/images/types.ts'
 import { recordChangeOf } from '../../src/metadata/field-path.ts'
 import type { Annotations, Descriptor } from '../../src/oci/descriptor.ts'
 import { digestOf } from '../../src/oci/digest.ts'
@@ -426,6 +426,17 @@ function basicSuite(test: TestFn, title: string, open: Open): void {
     await t.throwsAsync(store.delete('a', { target: other().digest }), { code: 'NOT_FOUND' })
     t.deepEqual(await names(store), ['a'])
     await store.delete('a', { target: manifest().digest })
+    t.deepEqual(await names(store), [])
+  })
+
+  test(`${title}: delete() with a condition asks the record as it is, and leaves it when that says no`, async t => {
+    const store = await open(t)
+    await store.create({ name: 'a', target: manifest(), labels: { keep: 'yes' } })
+    const onlyIf = ({ labels }: ImageRecord): boolean => labels.keep === undefined
+    await t.throwsAsync(store.delete('a', { onlyIf }), { code: 'ABORTED' })
+    t.deepEqual(await names(store), ['a'])
+    await store.update('a', { labels: { keep: null } })
+    await store.delete('a', { onlyIf })
     t.deepEqual(await names(store), [])
   })
 

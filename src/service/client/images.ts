@@ -57,14 +57,21 @@ export class RemoteImages implements ImageStore {
     return recordOf((await this.#connection.unary(Images.method.update, request, this.#with(options))).image)
   }
 
-  async delete(name: string, { target: digest, signal }: DeleteImageOptions = {}): Promise<void> {
-    if (digest !== undefined) {
+  async delete(name: string, { target: digest, onlyIf, signal }: DeleteImageOptions = {}): Promise<void> {
+    if (digest !== undefined || onlyIf !== undefined) {
       // containerd before 1.7 does not know of targets and would delete whatever is there.
       const found = await this.get(name, { signal })
-      if (found.target.digest !== digest) {
+      if (digest !== undefined && found.target.digest !== digest) {
         throw new OrlopError(
           'NOT_FOUND',
           `image ${JSON.stringify(name)} points at ${found.target.digest} and not at ${digest}; it was not deleted`,
+        )
+      }
+      // The protocol has no such condition: what changes from here on is not seen.
+      if (onlyIf?.(found) === false) {
+        throw new OrlopError(
+          'ABORTED',
+          `image ${JSON.stringify(name)} was changed meanwhile; it was not deleted`,
         )
       }
     }
