@@ -13,10 +13,11 @@ import {
 } from '../metadata/schema.ts'
 import type { Transaction } from '../metadata/transaction.ts'
 import { descriptorToJson } from '../oci/descriptor.ts'
-import type { Digest } from '../oci/digest.ts'
+import { type Digest, isDigest } from '../oci/digest.ts'
 import { type BlobFile, type ReadFilesOptions, readFiles, readIngests } from './files.ts'
 import { imagesOf, type RebuiltImage } from './rebuild-names.ts'
 import { type Records, readRecords } from './records.ts'
+import { contentLabels } from './references.ts'
 import { numberOf } from './repair-record.ts'
 import type { FsckParts } from './types.ts'
 
@@ -75,17 +76,22 @@ export async function rebuild(parts: FsckParts, options: RebuildOptions = {}): P
         const records = await readRecords(tx, { signal })
         refuseRecords(records)
         await touchNamespace(tx, namespace)
-        const written = found.good.filter(({ digest }) => !records.hasBlob(namespace, digest))
-        for (const file of written) putBlob(tx, namespace, file)
         const images = newImages(found.good, namespace, records)
+        const kept = keptIn(namespace, records, found.good, images)
+        // What only another namespace wants is its own.
+        const written = found.good.filter(
+          ({ digest }) =>
+            !records.hasBlob(namespace, digest) && (kept.has(digest) || !records.blobs.has(digest)),
+        )
+        for (const file of written) putBlob(tx, namespace, file)
         for (const image of images) putImage(tx, namespace, image, now())
-        const loose = looseAmong(written, found.good, images)
+        const loose = written.map(({ digest }) => digest).filter(digest => !kept.has(digest))
         if (loose.length > 0) putLease(tx, namespace, lease, loose, now())
         await raiseSequence(tx, namespace, ingests)
         const bytes = written.reduce((sum, { size }) => sum + size, 0)
         const { damaged } = found
-        const kept = loose.length > 0 ? { lease } : {}
-        return { namespace, blobs: written.length, bytes, images, damaged, loose, ...kept }
+        const holder = loose.length > 0 ? { lease } : {}
+        return { namespace, blobs: written.length, bytes, images, damaged, loose, ...holder }
       }),
     { signal },
   )
@@ -129,16 +135,30 @@ const putImage = (tx: Transaction, namespace: string, { name, target }: RebuiltI
     encode({ target: descriptorToJson(target), labels: {}, createdAt: now, updatedAt: now }),
   )
 
-/** Those new blobs that neither a document nor an image names. */
-function looseAmong(
-  written: readonly BlobFile[],
-  good: readonly BlobFile[],
+/**
+ * What images of the namespace keep once each blob has a record: by labels where it has one already, else by what its document
+ * names. All else that gets a record needs a lease, also what an image of another namespace has as its target.
+ */
+function keptIn(
+  namespace: string,
+  records: Records,
+  files: readonly BlobFile[],
   images: readonly RebuiltImage[],
-): readonly Digest[] {
-  const named = new Set<Digest>(images.map(({ target }) => target.digest))
-  for (const { document } of good) for (const child of document?.children ?? []) named.add(child.digest)
-  // A document is named by another, or is an image.
-  return written.filter(({ digest, document }) => !document && !named.has(digest)).map(({ digest }) => digest)
+): ReadonlySet<string> {
+  const documents = new Map<string, BlobFile['document']>(
+    files.map(({ digest, document }) => [digest, document]),
+  )
+  const below = (digest: Digest): readonly Digest[] => {
+    const entry = records.blobs.get(digest)?.find(one => one.namespace === namespace)
+    if (entry)
+      return contentLabels(entry.record.labels).flatMap(([, child]) => (isDigest(child) ? [child] : []))
+    return documents.get(digest)?.children.map(child => child.digest) ?? []
+  }
+  const own = records.images.filter(one => one.namespace === namespace).map(({ image }) => image)
+  const kept = new Set([...own, ...images].map(({ target }) => target.digest))
+  // What is added while it is iterated over is visited too.
+  for (const digest of kept) for (const child of below(digest)) kept.add(child)
+  return kept
 }
 
 /** Something that is gone may have kept them, such as an unfinished pull: only their owner knows. */

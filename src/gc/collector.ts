@@ -22,6 +22,8 @@ export interface CollectorParts {
   readonly collectibles: readonly Collectible[]
   readonly events?: Publisher | undefined
   readonly now?: (() => Date) | undefined
+  /** Called before anything is planned or removed; throws when nothing may be. */
+  readonly guard?: ((options: AbortOptions) => Promise<void>) | undefined
 }
 
 /** Options of `Collector.collect`. */
@@ -74,7 +76,7 @@ export class Collector {
   /**
    * Collects all namespaces once.
    *
-   * @throws DATA_LOSS  a record cannot be read; nothing was removed, for it may be what keeps others
+   * @throws DATA_LOSS  a record cannot be read, or some may be missing; nothing was removed, for they may keep others
    */
   collect(options: CollectOptions = {}): Promise<Collection> {
     const run = this.#last.then(() => {
@@ -88,6 +90,7 @@ export class Collector {
   /** What `collect` would remove now, and why; nothing is changed. @throws DATA_LOSS  as `collect` */
   async plan(options: AbortOptions = {}): Promise<Plan> {
     const { database, backend, collectibles } = this.#parts
+    await this.#parts.guard?.(options)
     const files: Orphan[] = []
     for await (const file of orphansOf(backend, nothing, options)) files.push(file)
     return database.view(async view => {
@@ -106,6 +109,7 @@ export class Collector {
   }
 
   async #collect({ signal, onRemoved = () => undefined }: CollectOptions): Promise<Collection> {
+    await this.#parts.guard?.({ signal })
     const pauses = new Pauses()
     // A store in memory never waits: collections in a loop would keep all others out.
     await new Pace({ signal }).rest()

@@ -5,6 +5,7 @@ import { readRecords } from '../fsck/records.ts'
 import { type Repaired, type RepairOptions, repair } from '../fsck/repair.ts'
 import { registrySources } from '../fsck/sources.ts'
 import type { Finding, FsckParts, FsckReport } from '../fsck/types.ts'
+import { damageOf } from '../metadata/level-log.ts'
 import type { AbortOptions } from '../options.ts'
 import type { Resolver } from '../remotes/types.ts'
 import { layoutOf } from './root.ts'
@@ -15,8 +16,24 @@ import type { Runtime } from './runtime.ts'
  *
  * @throws DATA_LOSS  the database itself is damaged; see `rebuild`
  */
-export const checkStore = (runtime: Runtime, options?: FsckOptions): Promise<FsckReport> =>
-  fsck(partsOf(runtime), options)
+export async function checkStore(runtime: Runtime, options?: FsckOptions): Promise<FsckReport> {
+  const report = await fsck(partsOf(runtime), options)
+  const { metadata } = layoutOf(runtime.root)
+  const damage = await damageOf(metadata)
+  if (damage === undefined) return report
+  return { ...report, findings: [...report.findings, journalFinding(metadata, damage)] }
+}
+
+/** Which records are missing cannot be known, so no check finds them. */
+const journalFinding = (metadata: string, damage: string): Finding => ({
+  class: 'unreadable-record',
+  severity: 'broken',
+  object: `journal of ${metadata}`,
+  expected: 'every change that was made',
+  found: damage,
+  repair:
+    'none: "orlop rebuild --force-merge" makes records of what has none; until then nothing is collected',
+})
 
 /** Options of `repairStore`. */
 export interface RepairStoreOptions extends RepairOptions {

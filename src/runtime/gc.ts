@@ -23,14 +23,15 @@ export interface CollectedParts {
   readonly gate: Gate
   readonly events: Publisher
   readonly now: () => Date
+  /** See `CollectorParts`. */
+  readonly guard?: (() => Promise<void>) | undefined
 }
 
 /** All kinds of records that are collected, in the order in which they go where references leave a choice. */
 export const collectibles = [leases, ingests, blobs, images] as const
 
 /** The collector of a store. */
-export const collectorOf = ({ database, backend, gate, events, now }: CollectedParts): Collector =>
-  new Collector({ database, backend, gate, events, now, collectibles })
+export const collectorOf = (parts: CollectedParts): Collector => new Collector({ ...parts, collectibles })
 
 /**
  * Collects by itself from now on, as changes call for it, until it is disposed: for processes that stay. Dispose it before

@@ -5,6 +5,7 @@ import { fromErrno, hasCode, OrlopError } from '../errors.ts'
 import { Quarantine } from '../fsck/quarantine.ts'
 import { type RebuildOptions, type Rebuilt, rebuild } from '../fsck/rebuild.ts'
 import { openLevel } from '../metadata/level-kv.ts'
+import { forgetDamage } from '../metadata/level-log.ts'
 import { openDatabase } from '../metadata/migrations.ts'
 import type { AbortOptions } from '../options.ts'
 import { nameOwner } from './owner-file.ts'
@@ -44,6 +45,7 @@ export async function rebuildStore({
   const setAside = await setAsideDamaged(layout, now(), options)
   await using runtime = await Runtime.open({ root, now }, options)
   const rebuilt = await rebuild({ ...runtime.parts, layout: new FsLayout(layout.content) }, options)
+  await forgetDamage(layout.metadata)
   return { ...rebuilt, ...(setAside !== undefined && { setAside }) }
 }
 

@@ -11,6 +11,7 @@ import type { Exchange } from '../metadata/exchange.ts'
 import type { Gate } from '../metadata/gate.ts'
 import type { LeaseManager, LeaseResources } from '../metadata/lease-types.ts'
 import { openLevel } from '../metadata/level-kv.ts'
+import { refuseDamaged } from '../metadata/level-log.ts'
 import { openDatabase } from '../metadata/migrations.ts'
 import type { NamespaceManager } from '../metadata/namespaces.ts'
 import { Metadata } from '../metadata/scope.ts'
@@ -82,7 +83,7 @@ export class Runtime implements AsyncDisposable {
     this.events = metadata.events
     this.parts = parts
     this.#metadata = metadata
-    this.gc = collectorOf(parts)
+    this.gc = collectorOf({ ...parts, guard: () => refuseDamaged(layoutOf(root).metadata) })
   }
 
   /**

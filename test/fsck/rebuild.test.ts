@@ -9,6 +9,7 @@ import { annotationKeys } from '../../src/oci/annotations.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { mediaTypes } from '../../src/oci/media-type.ts'
 import { checkStore } from '../../src/runtime/fsck.ts'
+import { prune } from '../../src/runtime/prune.ts'
 import { pull } from '../../src/runtime/pull.ts'
 import { type RebuildStoreOptions, rebuildStore } from '../../src/runtime/rebuild.ts'
 import { type DamagedStore, damagedStore, short } from '../support/damaged-store.ts'
@@ -112,6 +113,61 @@ test('rebuild() merges: it adds what is missing and changes no record', async t 
   await using runtime = await store.open()
   const { labels } = await runtime.scope().content.info(store.config)
   t.true(Object.keys(labels).some(key => key.startsWith('containerd.io/distribution.source')))
+})
+
+test('rebuild() merges: what it writes for the image of another namespace is kept until its owner has it', async t => {
+  const store = await damagedStore(t)
+  const moved: Array<{ type: 'put'; key: string; value: unknown } | { type: 'delete'; key: string }> = []
+  {
+    await using runtime = await store.open()
+    await runtime.parts.database.view(async view => {
+      // The records of all blobs are lost, and those of the image in a namespace of its own are not.
+      for await (const { key, value } of view.range('v1/default/')) {
+        moved.push({ type: 'delete', key })
+        if (key.startsWith('v1/default/image/'))
+          moved.push({ type: 'put', key: key.replace('default', 'other'), value })
+      }
+    })
+  }
+  await store.records(moved)
+  const { blobs, images, loose, lease } = await again(store, { merge: true })
+  t.deepEqual([blobs, images, loose.length], [5, [], 5])
+  t.truthy(lease)
+  await using runtime = await store.open()
+  t.like(await runtime.gc.collect(), { blobs: 0, records: {} })
+})
+
+test('rebuild() merges nothing into a namespace that another namespace has whole', async t => {
+  const store = await damagedStore(t)
+  const { blobs, images, loose } = await again(store, { merge: true, namespace: 'other' })
+  t.deepEqual([blobs, images, loose], [0, [], []])
+})
+
+test('a damaged journal stops collections and prunes, and rebuild() makes records of what is left', async t => {
+  const store = await damagedStore(t)
+  const metadata = path.join(store.root, 'metadata')
+  const [name = ''] = (await fs.readdir(metadata)).filter(file => file.endsWith('.log'))
+  const journal = await fs.readFile(path.join(metadata, name))
+  journal[journal.byteLength >> 1] = (journal[journal.byteLength >> 1] ?? 0) ^ 1
+  await fs.writeFile(path.join(metadata, name), journal)
+  // The first opening is told of it by LevelDB; all after it only by the note.
+  for (let turn = 0; turn < 2; turn++) {
+    await using runtime = await store.open()
+    const refused = { code: 'DATA_LOSS', message: /--force-merge/ }
+    await t.throwsAsync(runtime.gc.collect(), refused)
+    await t.throwsAsync(runtime.gc.plan(), refused)
+    await t.throwsAsync(prune(runtime, runtime.scope(), { all: true }), refused)
+    const { findings } = await checkStore(runtime)
+    t.true(
+      findings.some(({ severity, found }) => severity === 'broken' && /bytes of its journal/.test(found)),
+    )
+  }
+  for (const digest of [store.manifest, store.config, ...store.layers]) await fs.stat(store.file(digest))
+  await again(store, { merge: true })
+  t.deepEqual(Object.values(await imagesIn(store)), [store.manifest])
+  await using runtime = await store.open()
+  t.like(await runtime.gc.collect(), { blobs: 0 })
+  t.false((await checkStore(runtime)).findings.some(({ severity }) => severity === 'broken'))
 })
 
 test('rebuild() makes no record of damaged blobs, and leaves them where they are', async t => {
