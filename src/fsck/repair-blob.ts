@@ -124,7 +124,9 @@ async function fetchAnew(
   options: AbortOptions,
 ): Promise<Outcome> {
   const failures: string[] = []
-  for (const source of parts.sources({ digest, labels: await labelsOf(parts, digest, wanted) })) {
+  const records = await recordsOf(parts, digest, wanted)
+  const blob = { digest, labels: records.map(({ labels }) => labels), size: records[0]?.size }
+  for (const source of parts.sources(blob)) {
     try {
       return { outcome: 'repaired', detail: await fetchFrom(parts, source, digest, wanted, options) }
     } catch (error) {
@@ -140,12 +142,12 @@ async function fetchAnew(
   return { outcome: 'failed', detail }
 }
 
-const labelsOf = ({ database }: RepairParts, digest: Digest, { namespaces }: Wanted) =>
+const recordsOf = ({ database }: RepairParts, digest: Digest, { namespaces }: Wanted) =>
   database.view(async view => {
     const found = []
     for (const namespace of namespaces) {
       const record = await blobRecord(view, namespace, digest)
-      if (record) found.push(record.labels)
+      if (record) found.push(record)
     }
     return found
   })

@@ -2,7 +2,14 @@ import { isOrlopError } from '../errors.ts'
 import { childLabels } from '../handlers/gc-labels.ts'
 import { encode } from '../metadata/codec.ts'
 import { fromJson } from '../metadata/json-value.ts'
-import { kindPrefix, namespaceKey, type ParsedKey, parseKey } from '../metadata/schema.ts'
+import {
+  kindPrefix,
+  leaseKey,
+  leaseResourceKey,
+  namespaceKey,
+  type ParsedKey,
+  parseKey,
+} from '../metadata/schema.ts'
 import type { Transaction } from '../metadata/transaction.ts'
 import { descriptorToJson, readDescriptor } from '../oci/descriptor.ts'
 import { isObject, type JsonObject } from '../oci/json.ts'
@@ -29,12 +36,31 @@ export async function repairRecord(parts: RepairParts, key: string, options: Abo
   const kept = await parts.quarantine.keepRecords([bad])
   const parsed = parseKey(key)
   const anew = parsed && (await salvage(parts, parsed, jsonOf(key, bad.raw), options))
-  await parts.database.update(async tx => {
-    if (anew === undefined) tx.delete(key)
-    else tx.put(key, typeof anew === 'function' ? await anew(tx) : anew)
+  const held = await parts.database.update(async tx => {
+    if (anew !== undefined) tx.put(key, typeof anew === 'function' ? await anew(tx) : anew)
+    else {
+      tx.delete(key)
+      if (parsed?.kind === 'image') return hold(tx, parsed.namespace, parts.now())
+    }
+    return ''
   })
   const what = anew === undefined ? 'removed' : 'written anew from what can be known'
-  return { outcome: 'repaired', detail: `${what}; as it was it is in ${kept}` }
+  return { outcome: 'repaired', detail: `${what}; as it was it is in ${kept}${held}` }
+}
+
+/** Keeps every blob of a namespace: what an image pointed at is not known, and must not be collected for that. */
+async function hold(tx: Transaction, namespace: string, now: Date): Promise<string> {
+  const lease = `repaired-${now.toISOString().replaceAll(/[:.]/g, '-')}`
+  let count = 0
+  for await (const { key } of tx.range(kindPrefix(namespace, 'content'), { raw: true })) {
+    const parsed = parseKey(key)
+    if (parsed?.kind !== 'content') continue
+    tx.put(leaseResourceKey(namespace, lease, { type: 'content', id: parsed.digest }), {})
+    count++
+  }
+  if (count === 0) return ''
+  tx.put(leaseKey(namespace, lease), encode({ labels: {}, createdAt: now }))
+  return `; lease ${lease} keeps the namespace's ${count} blobs until "orlop leases delete ${lease}"`
 }
 
 const jsonOf = (key: string, raw: string): JsonObject => {

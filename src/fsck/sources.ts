@@ -2,6 +2,7 @@ import type { Labels, Provider, Target } from '../content/types.ts'
 import { isOrlopError } from '../errors.ts'
 import { labelKeys } from '../oci/annotations.ts'
 import type { Digest } from '../oci/digest.ts'
+import { mediaTypes } from '../oci/media-type.ts'
 import { parseReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
 import { hostWithoutPort } from '../remotes/registry/hosts.ts'
@@ -20,6 +21,8 @@ export type Sources = (blob: {
   readonly digest: Digest
   /** Of all namespaces that have a record of it. */
   readonly labels: readonly Labels[]
+  /** As its records have it. */
+  readonly size?: number | undefined
 }) => readonly Source[]
 
 /** What `registrySources` works with. */
@@ -42,12 +45,18 @@ export function registrySources({ resolver, from, images = [] }: RegistrySources
   }
   const first =
     from === undefined ? [] : [parseReference(from)].map(({ domain, path }) => `${domain}/${path}`)
-  return ({ digest, labels }) => {
+  return ({ digest, labels, size }) => {
     const named = labels.flatMap(known => [...repositories(known)])
     const found = named.flatMap(({ host, path }) =>
       [...(domains.get(host) ?? [host])].map(domain => `${domain}/${path}`),
     )
-    return [...new Set([...first, ...found])].filter(partsOf).map(name => sourceOf(resolver, name, digest))
+    const isDirect = size !== undefined && !labels.some(namesChildren)
+    return [...new Set([...first, ...found])].filter(partsOf).flatMap(name => {
+      const resolved = sourceOf(resolver, name, digest)
+      return isDirect
+        ? [blobOf(resolver, name, { mediaType: mediaTypes.octetStream, digest, size }), resolved]
+        : [resolved]
+    })
   }
 }
 
@@ -58,6 +67,19 @@ function* repositories(labels: Labels): Generator<{ readonly host: string; reado
     for (const path of value.split(',')) if (path !== '') yield { host, path }
   }
 }
+
+/** True for what a pull stored as an index or manifest. */
+const namesChildren = (labels: Labels): boolean =>
+  Object.keys(labels).some(key => key.startsWith(labelKeys.gcRefContent))
+
+/** Layers and configs are asked for as blobs at once: some registries answer 500 when asked for a manifest of such a digest. */
+const blobOf = (resolver: Resolver, name: string, target: Target): Source => ({
+  name,
+  open: async options => ({
+    provider: await resolver.fetcher(`${name}@${target.digest}`, options),
+    target,
+  }),
+})
 
 const sourceOf = (resolver: Resolver, name: string, digest: Digest): Source => ({
   name,

@@ -61,6 +61,47 @@ test('repair() swaps bad files for good ones, and keeps the bad ones with a note
   t.is(note.findings[0].class, 'wrong-digest')
 })
 
+test('repair() asks for layers and configs as blobs: a registry may answer 500 when asked for such a manifest', async t => {
+  const store = await damagedStore(t)
+  const [one = store.config] = store.layers
+  for (const digest of [store.config, one]) await fs.rm(store.file(digest))
+  let asked = 0
+  store.registry.always(/manifests\/sha256/, ({ response }) => {
+    asked++
+    response.writeHead(500).end()
+  })
+  const { outcomes, after } = await mend(store)
+  t.deepEqual([outcomes, after, asked], [['repaired missing', 'repaired missing'], [], 0])
+})
+
+test('repair() fetches a blob also when its record has a wrong size', async t => {
+  const store = await damagedStore(t)
+  const [one = store.config] = store.layers
+  const dates = { createdAt: new Date().toISOString(), updatedAt: new Date().toISOString() }
+  const labels = { [`containerd.io/distribution.source.${store.registry.host.split(':')[0]}`]: 'app' }
+  await store.records([
+    { type: 'put', key: `v1/default/content/${one}`, value: { size: 3, labels, ...dates } },
+  ])
+  await fs.rm(store.file(one))
+  const { outcomes, after } = await mend(store)
+  t.deepEqual([outcomes, after], [['repaired missing'], []])
+})
+
+test('repair() removes an image record of which nothing is known, and a lease keeps what it may have kept', async t => {
+  const store = await damagedStore(t)
+  await store.records([
+    { type: 'put', key: `v1/default/image/${encodeURIComponent(store.name)}`, value: { labels: {} } },
+  ])
+  const { outcomes, repaired } = await mend(store)
+  t.deepEqual(outcomes, ['repaired unreadable-record'])
+  t.regex(
+    repaired[0]?.detail ?? '',
+    /removed; as it was it is in .*; lease repaired-\S+ keeps the namespace's 5 blobs until/,
+  )
+  await using runtime = await store.open()
+  t.like(await runtime.gc.collect(), { blobs: 0, records: {} })
+})
+
 test('repair() leaves a bad file where it is when nobody has a good one', async t => {
   const store = await damagedStore(t)
   const [one = store.config] = store.layers
