@@ -9,16 +9,12 @@ import type {
   Writer,
   WriterInit,
 } from '../../content/types.ts'
-import { isNotFound } from '../../errors.ts'
 import { parseFilters } from '../../filters/filter.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { AbortOptions } from '../../options.ts'
-import type { Store } from '../../runtime/store.ts'
+import { collected, gone } from './again.ts'
 import type { Membership } from './membership.ts'
-import { openSharedWriter } from './writer.ts'
-
-/** Finds the content of a namespace, and perhaps a lease, in a store. */
-export type ContentOf = (store: Store) => ContentStore
+import { type ContentOf, openSharedWriter } from './writer.ts'
 
 /** The content of a store that others may own: reads go on, and changes are made again, when an owner ends beneath them. */
 export class SharedContent implements ContentStore {
@@ -111,26 +107,4 @@ export class SharedContent implements ContentStore {
   writer(init: WriterInit, options: AbortOptions = {}): Promise<Writer> {
     return openSharedWriter({ membership: this.#membership, of: this.#of, init }, options)
   }
-}
-
-/** A removal; when it is asked for again, what is not there any more is removed. */
-export async function gone(removal: Promise<void>, isRepeated: boolean): Promise<void> {
-  try {
-    await removal
-  } catch (error) {
-    if (!isRepeated || !isNotFound(error)) throw error
-  }
-}
-
-/** What a list gives, once it is known to the end. */
-export async function* collected<T>(
-  membership: Membership,
-  list: (store: Store) => AsyncIterable<T>,
-  options: AbortOptions,
-): AsyncGenerator<T> {
-  yield* await membership.run(async store => {
-    const all: T[] = []
-    for await (const item of list(store)) all.push(item)
-    return all
-  }, options)
 }

@@ -9,7 +9,7 @@ import type {
 } from '../../images/types.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { Store } from '../../runtime/store.ts'
-import { collected, gone } from './content.ts'
+import { collected, gone } from './again.ts'
 import type { Membership } from './membership.ts'
 
 /** The images of a namespace of a store that others may own. */

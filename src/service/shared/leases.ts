@@ -4,7 +4,7 @@ import type { Lease, LeaseManager, LeaseResources, NewLease } from '../../metada
 import type { LeaseResource } from '../../metadata/schema.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { Store } from '../../runtime/store.ts'
-import { collected, gone } from './content.ts'
+import { collected, gone } from './again.ts'
 import type { Membership } from './membership.ts'
 
 type Leases = LeaseManager & LeaseResources

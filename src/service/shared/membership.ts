@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isUnavailable } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
-import type { RuntimeOptions } from '../../runtime/runtime.ts'
+import type { Runtime, RuntimeOptions } from '../../runtime/runtime.ts'
 import type { Store } from '../../runtime/store.ts'
 import { fateOf } from '../fate.ts'
 import { visitStore } from '../guest.ts'
 import type { Member } from '../member.ts'
+import { orAborted } from '../or-aborted.ts'
 import { ownStore } from '../owner.ts'
 
 /** What a `Membership` is made from. */
@@ -17,6 +18,9 @@ export interface MembershipOptions extends RuntimeOptions {
 /** Milliseconds for which a store may be held and nobody answer: its owner has just started, or is ending. */
 const patience = 10_000
 
+/** Milliseconds for which one process may keep another from owning the store. */
+const turnPatience = 30_000
+
 /** Milliseconds between attempts, at most. */
 const pause = 100
 
@@ -27,15 +31,15 @@ const maxLosses = 100
 export class Membership {
   readonly #options: MembershipOptions
   readonly #ended = new AbortController()
-  #member: Promise<Member>
   #current: Member
+  /** While there is nobody to call, who will be. */
+  #next: Promise<Member> | undefined
   /** Guests' connections to owners that have ended; calls may still be on them. */
   readonly #past: Member[] = []
   #losses = 0
 
   private constructor(options: MembershipOptions, member: Member) {
     this.#options = options
-    this.#member = Promise.resolve(member)
     this.#current = member
   }
 
@@ -50,8 +54,8 @@ export class Membership {
   }
 
   /** The store as it is reached now. */
-  member(): Promise<Member> {
-    return this.#member
+  async member(): Promise<Member> {
+    return this.#next ?? this.#current
   }
 
   /**
@@ -74,7 +78,7 @@ export class Membership {
     { signal }: AbortOptions,
   ): Promise<T> {
     for (let isRepeated = false; ; ) {
-      const member = await this.#member
+      const member = await until(this.member(), signal)
       try {
         const result = await work(member, isRepeated)
         this.#losses = 0
@@ -96,54 +100,65 @@ export class Membership {
   /** Resolves when there is another owner after `from`. */
   async replace(from: Member, { signal }: AbortOptions = {}): Promise<void> {
     signal?.throwIfAborted()
-    if ((await this.#member) !== from) return
-    const next = this.#next(from)
-    this.#member = next
-    // Whoever calls next tries again.
-    next.catch(() => {
-      if (this.#member === next) this.#member = Promise.resolve(from)
-    })
-    await next
-  }
-
-  async #next(from: Member): Promise<Member> {
-    if (from.runtime !== undefined) return from
-    this.#past.push(from)
-    await wait({ signal: this.#ended.signal })
-    const member = await elect(this.#options, { signal: this.#ended.signal })
-    this.#current = member
-    return member
+    if (this.#current !== from) return
+    const taken: Promise<unknown> = this.#next ?? this.#turn(() => this.#succeed())
+    await until(taken, signal)
   }
 
   /**
    * Becomes the owner as soon as the one there is has ended.
    *
-   * @throws UNAVAILABLE  it has not ended in ten seconds; the text names it
+   * @throws UNAVAILABLE  one process has not ended in thirty seconds; the text names it
    */
-  async own({ signal }: AbortOptions = {}): Promise<Member & Required<Pick<Member, 'runtime'>>> {
-    for (const deadline = Date.now() + patience; ; ) {
-      const { runtime, ...member } = await this.#member
-      if (runtime !== undefined) return { ...member, runtime }
+  async own({ signal }: AbortOptions = {}): Promise<Runtime> {
+    let [holder, deadline] = ['', 0]
+    for (;;) {
+      const { runtime } = await this.member()
+      if (runtime !== undefined) return runtime
+      if (this.#next !== undefined) continue
       try {
-        const owner = await ownStore(this.#options, { log: this.#options.log, signal })
-        this.#past.push(member)
-        this.#current = owner
-        this.#member = Promise.resolve(owner)
+        await this.#turn(() => ownStore(this.#options, { log: this.#options.log, signal }))
       } catch (error) {
-        if (!isUnavailable(error) || Date.now() > deadline) throw error
+        if (!isUnavailable(error) || !(error instanceof Error)) throw error
+        // Each one that has it meanwhile is waited for.
+        if (error.message !== holder) [holder, deadline] = [error.message, Date.now() + turnPatience]
+        if (Date.now() > deadline) throw error
         await wait({ signal })
       }
     }
   }
 
+  /** Makes `next` the one to call; when there is none, it stays as it was, and whoever calls next tries again. */
+  async #turn(next: () => Promise<Member>): Promise<void> {
+    const before = this.#current
+    const coming = next()
+    this.#next = coming.catch(() => before)
+    try {
+      this.#current = await coming
+      if (this.#current !== before) this.#past.push(before)
+    } finally {
+      this.#next = undefined
+    }
+  }
+
+  async #succeed(): Promise<Member> {
+    const { signal } = this.#ended
+    if (this.#current.runtime !== undefined) return this.#current
+    await wait({ signal })
+    return await elect(this.#options, { signal })
+  }
+
   /** Ends it. An owner waits for the calls of its guests, for a while, or until the signal fires. */
   async leave(options: AbortOptions = {}): Promise<void> {
     this.#ended.abort()
-    await this.#member.catch(() => undefined)
+    await this.#next
     for (const member of this.#past) await member.leave(options)
     await this.#current.leave(options)
   }
 }
+
+const until = <T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
+  signal === undefined ? work : orAborted(work, signal)
 
 /** A guest where an owner answers, else the owner. */
 async function elect(options: MembershipOptions, { signal }: AbortOptions): Promise<Member> {

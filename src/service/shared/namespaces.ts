@@ -2,7 +2,7 @@ import type { Labels, LabelsChange } from '../../content/types.ts'
 import { isAlreadyExists } from '../../errors.ts'
 import type { Namespace, NamespaceManager } from '../../metadata/namespaces.ts'
 import type { AbortOptions } from '../../options.ts'
-import { collected, gone } from './content.ts'
+import { collected, gone } from './again.ts'
 import type { Membership } from './membership.ts'
 
 /** The namespaces of a store that others may own. */

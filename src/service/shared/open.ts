@@ -17,7 +17,7 @@ export interface SharedStore extends Store {
   /**
    * The runtime beneath, for what works on the store as a whole: collections, checks. Waits until this process owns it.
    *
-   * @throws UNAVAILABLE  another process has not ended in ten seconds; the text names it
+   * @throws UNAVAILABLE  one process has not ended in thirty seconds; the text names it
    */
   runtime(options?: AbortOptions): Promise<Runtime>
   /**
@@ -62,7 +62,7 @@ export async function openShared(options: MembershipOptions, work: AbortOptions 
     get isOwner() {
       return membership.current.runtime !== undefined
     },
-    runtime: async wait => (await membership.own(wait)).runtime,
+    runtime: wait => membership.own(wait),
     collect: (namespace, wait) => membership.collect(namespace, wait),
     close,
     [Symbol.asyncDispose]: close,

@@ -1,12 +1,15 @@
 import { interruption } from '../../content/interrupted.ts'
 import { Turns } from '../../content/turns.ts'
-import type { CommitOptions, Status, Writer, WriterInit } from '../../content/types.ts'
+import type { CommitOptions, ContentStore, Status, Writer, WriterInit } from '../../content/types.ts'
 import { isAlreadyExists, OrlopError } from '../../errors.ts'
 import type { Digest } from '../../oci/digest.ts'
 import type { AbortOptions } from '../../options.ts'
+import type { Store } from '../../runtime/store.ts'
 import { fateOf } from '../fate.ts'
-import type { ContentOf } from './content.ts'
 import type { Membership } from './membership.ts'
+
+/** Finds the content of a namespace, and perhaps a lease, in a store. */
+export type ContentOf = (store: Store) => ContentStore
 
 interface Place {
   readonly membership: Membership
