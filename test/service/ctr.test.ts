@@ -95,7 +95,10 @@ const normal = ({ stdout, stderr }: Outcome): string =>
   (stdout + stderr)
     .replace(/time="[^"]*"/g, 'time')
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)/g, 'DATE')
-    .replace(/(?:Less than a second|\d+(?:\.\d+)? ?\w+ ago|\d+ seconds?|About a minute)/g, 'AGE')
+    .replace(
+      /(?:Less than a second|\d+(?:\.\d+)? ?\w+ ago|\d+ (?:second|minute|hour)s?|About an? (?:minute|hour))/g,
+      'AGE',
+    )
     .replace(/ {2,}/g, ' ')
 
 /** Our errors may say more; the kind, which comes last, is the same. */
