@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { OrlopError } from '../errors.ts'
-import { formatReference, parseReference, withDefaultTag } from '../oci/reference.ts'
+import { fullReference } from '../oci/reference.ts'
 import { type Pulled, pull } from '../runtime/pull.ts'
 import { collect, count, newLabels, wantedPlatforms } from './arguments.ts'
 import type { Context } from './context.ts'
@@ -30,7 +30,7 @@ export function addPull(command: Command, context: Context): void {
     if (options.allPlatforms && options.platform) {
       throw new OrlopError('INVALID_ARGUMENT', 'give --platform or --all-platforms, not both')
     }
-    const reference = formatReference(withDefaultTag(parseReference(text)))
+    const reference = fullReference(text)
     const platforms = options.allPlatforms ? undefined : wantedPlatforms(options.platform)
     const labels = newLabels(options.label)
     const opened = await scope()

@@ -1,7 +1,7 @@
 import { cached } from '../content/cache.ts'
 import type { Provider } from '../content/types.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { formatReference, parseReference, withDefaultTag } from '../oci/reference.ts'
+import { fullReference } from '../oci/reference.ts'
 import type { Context } from './context.ts'
 import { progressFor } from './progress.ts'
 import { openResolver, type RegistryOptions } from './registry-options.ts'
@@ -13,7 +13,7 @@ export async function withRemote(
   { signal, options }: Pick<Context, 'signal' | 'options'>,
   work: (provider: Provider, target: Descriptor, name: string) => Promise<void>,
 ): Promise<void> {
-  const reference = formatReference(withDefaultTag(parseReference(text)))
+  const reference = fullReference(text)
   const progress = await progressFor(options)
   try {
     await using resolver = await openResolver(reference, registry, {

@@ -79,6 +79,7 @@ export {
   familiarName,
   familiarReference,
   formatReference,
+  fullReference,
   parseReference,
   parseSpec,
   type Reference,

@@ -136,6 +136,13 @@ export const withDefaultTag = (reference: Reference): Reference =>
     : reference
 
 /**
+ * What a user types, in Docker's normal form and with the default tag: `busybox` is `docker.io/library/busybox:latest`.
+ *
+ * @throws INVALID_ARGUMENT  not a reference
+ */
+export const fullReference = (text: string): string => formatReference(withDefaultTag(parseReference(text)))
+
+/**
  * The reference with another tag, and without a digest, which named other bytes.
  *
  * @throws INVALID_ARGUMENT  not a tag

@@ -1,12 +1,10 @@
 import type { InfoProvider, Labels } from '../content/types.ts'
 import { isNotFound } from '../errors.ts'
+import { maxLabelSize } from '../metadata/labels.ts'
 import { labelKeys } from '../oci/annotations.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { AbortOptions } from '../options.ts'
 import { hostWithoutPort } from './registry/hosts.ts'
-
-/** Key and value of a label together have at most this many bytes. @see containerd pkg/labels/validate.go */
-const maxLabelBytes = 4096
 
 /** The key of the label that tells which repositories of a registry have a blob. */
 export const distributionSourceKey = (registry: string): string =>
@@ -27,7 +25,7 @@ export const distributionSources = (labels: Labels, registry: string): readonly 
 export function withDistributionSource(labels: Labels, registry: string, repository: string): Labels {
   const key = distributionSourceKey(registry)
   const value = sorted([...distributionSources(labels, registry), repository].join(',')).join(',')
-  return Buffer.byteLength(key) + Buffer.byteLength(value) > maxLabelBytes ? {} : { [key]: value }
+  return Buffer.byteLength(key) + Buffer.byteLength(value) > maxLabelSize ? {} : { [key]: value }
 }
 
 /**

@@ -1,6 +1,6 @@
 import { isNotFound, isOrlopError, OrlopError } from '../errors.ts'
 import type { ImageRecord, ImageStore } from '../images/types.ts'
-import { formatReference, parseReference, withDefaultTag } from '../oci/reference.ts'
+import { fullReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
 
 /**
@@ -35,7 +35,7 @@ export async function lookup(
 /** A name in Docker's normal form, with the default tag; `undefined` for what is no reference. */
 export function normalName(name: string): string | undefined {
   try {
-    return formatReference(withDefaultTag(parseReference(name)))
+    return fullReference(name)
   } catch (error) {
     if (isOrlopError(error)) return undefined
     throw error

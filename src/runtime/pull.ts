@@ -4,7 +4,7 @@ import { isAlreadyExists, isNotFound } from '../errors.ts'
 import { children } from '../handlers/children.ts'
 import { childLabels } from '../handlers/gc-labels.ts'
 import { pipe } from '../handlers/pipe.ts'
-import { leafWhen } from '../handlers/skip.ts'
+import { dropWhen } from '../handlers/skip.ts'
 import type { Handler } from '../handlers/types.ts'
 import type { ImageRecord, ImageStore } from '../images/types.ts'
 import { withLease } from '../metadata/with-lease.ts'
@@ -97,19 +97,14 @@ export async function fetchImage(
   const fetcher = await resolver.fetcher(reference, { signal })
   const source = cached(localFirst(content, fetcher), { keeps: isDocument })
   const all = children(source)
-  const chosen = platforms
-    ? await selectManifests(source, target, platforms, { signal })
-    : leafWhen(() => false)
-  const handler = metadataOnly ? pipe(all, chosen, withoutLayers) : pipe(all, chosen)
+  const wraps = [
+    ...(platforms ? [await selectManifests(source, target, platforms, { signal })] : []),
+    ...(metadataOnly ? [dropWhen(isLayer)] : []),
+  ]
   const labels = labelsOf(content, all, reference)
-  await copyGraph(source, content, target, handler, { concurrency, labels, onProgress, signal })
+  await copyGraph(source, content, target, pipe(all, ...wraps), { concurrency, labels, onProgress, signal })
   return target
 }
-
-const withoutLayers =
-  (next: Handler): Handler =>
-  async (desc, options) =>
-    (await next(desc, options)).filter(child => !isLayer(child))
 
 /** Edges to all children, those of other platforms too, as containerd writes them; and where the blob came from. */
 function labelsOf(content: ContentStore, all: Handler, reference: string) {
