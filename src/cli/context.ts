@@ -28,6 +28,8 @@ export interface Context {
   runtime(): Promise<Runtime>
   /** The stores of `--namespace`. */
   scope(): Promise<Scope>
+  /** Collects all namespaces; gives the bytes that came free, where it is known. */
+  collect(): Promise<number | undefined>
   /** Ends the command with this exit code, after it has printed what it has to say. */
   fail(exitCode: number): void
 }

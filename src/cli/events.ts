@@ -12,7 +12,7 @@ export const registerEvents: Register = (command, { out, signal, store, options:
     .addHelpText('after', limits)
     .action(async (filters: string[]) => {
       const { events, root } = await store()
-      const whose = global.address ? 'the service on' : "this process's store"
+      const whose = global.address ? 'the service on' : 'the store'
       const arrivals = events.subscribe(filters, { signal })
       if (!global.quiet) out.note(`orlop: listening to ${whose} ${root}; SIGINT ends it`)
       using _ = keepAlive()
@@ -34,10 +34,8 @@ document. Events of all namespaces come, unless a filter says otherwise:
 Topics: /images/create, /images/update, /images/delete, /content/create, /content/delete, /namespaces/create,
 /namespaces/update, /namespaces/delete. Leases emit none. Nothing is kept: what happened before is not shown.
 
-LIMIT: events stay within the process that has the store open, and only one process has it open at a time. While this
-command runs, other commands on the same root are told that it is held, so what it shows is only what happens in this very
-process. To follow a store that others change, let "orlop serve" hold it and listen with --address <socket>, here or in ctr;
-within a program of yours use the library: Runtime.open({root}), then runtime.events.subscribe().
+What any process does that shares the root is shown, but for what happens between the end of the one that owns the store
+and the next one's taking over.
 
 Ends with 130 when it is interrupted, and with 8 when stdout is read so slowly that events had to be dropped.`
 

@@ -17,11 +17,10 @@ export const registerGc: Register = (noun, context) => {
 }
 
 /** Collects all namespaces and remarks on what it did: for verbs with `--sync`. */
-export async function collectNow({ runtime, signal, out, options: { quiet } }: Context): Promise<Collection> {
-  const { gc } = await runtime()
-  const done = await gc.collect({ signal })
-  if (!quiet) out.note(`orlop: collected ${formatBytes(done.bytes)}`)
-  return done
+export async function collectNow({ collect, out, options: { quiet } }: Context): Promise<void> {
+  const bytes = await collect()
+  if (quiet) return
+  out.note(bytes === undefined ? 'orlop: collected' : `orlop: collected ${formatBytes(bytes)}`)
 }
 
 const registerRun: Register = (noun, { out, signal, runtime, options: global }) => {

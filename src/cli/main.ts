@@ -1,7 +1,6 @@
 import process from 'node:process'
 import { CommanderError } from 'commander'
-import { fromErrno, OrlopError } from '../errors.ts'
-import type { Runtime } from '../runtime/runtime.ts'
+import { fromErrno } from '../errors.ts'
 import { type Context, type GlobalOptions, namespaceOf, rootOf } from './context.ts'
 import { watchDiagnostics } from './debug.ts'
 import { exitCodeOf, exitCodes } from './exit-code.ts'
@@ -28,11 +27,15 @@ export async function main(argv: readonly string[] = process.argv.slice(2)): Pro
     get options() {
       return options()
     },
-    runtime: async () => localOf(await session.open(options(), stop.signal), options()),
+    runtime: async () => (await session.open(options(), stop.signal)).runtime({ signal: stop.signal }),
     store: async () => (await session.open(options(), stop.signal)).store,
     scope: async () => {
       const namespace = namespaceOf(options())
       return (await session.open(options(), stop.signal)).store.scope(namespace)
+    },
+    collect: async () => {
+      const namespace = namespaceOf(options())
+      return (await session.open(options(), stop.signal)).collect(namespace, { signal: stop.signal })
     },
     fail: exitCode => {
       process.exitCode = exitCode
@@ -46,7 +49,7 @@ export async function main(argv: readonly string[] = process.argv.slice(2)): Pro
     const exitCode = report(error, options(), out.note)
     process.exitCode = stop.exitCode ?? exitCode
   } finally {
-    await session.close().catch((error: unknown) => {
+    await session.close(stop.signal).catch((error: unknown) => {
       process.exitCode ||= report(error, options(), out.note)
     })
     stop[Symbol.dispose]()
@@ -62,24 +65,15 @@ class Session {
     return this.#opened
   }
 
-  async close(): Promise<void> {
+  async close(signal: AbortSignal): Promise<void> {
     const opened = await this.#opened?.catch(() => undefined)
-    await opened?.store[Symbol.asyncDispose]()
+    await opened?.close({ signal })
   }
 }
 
 async function open(options: GlobalOptions, signal: AbortSignal): Promise<Opened> {
   const { openStore } = await import('./open.ts')
   return openStore(rootOf(options), options, { signal })
-}
-
-/** What needs the files themselves. */
-function localOf({ runtime }: Opened, { address }: GlobalOptions): Runtime {
-  if (runtime !== undefined) return runtime
-  throw new OrlopError(
-    'UNIMPLEMENTED',
-    `--address ${address}: this command works on a root only; stop the service and use --root`,
-  )
 }
 
 /** Commander has printed its errors itself. */

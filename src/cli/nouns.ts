@@ -43,7 +43,7 @@ export const nouns: readonly Noun[] = [
   {
     name: 'events',
     aliases: ['event'],
-    summary: 'print what happens in the store of this process, as it happens',
+    summary: 'print what happens in the store, as it happens',
     load: async () => (await import('./events.ts')).registerEvents,
   },
   {

@@ -2,6 +2,7 @@ import { hasCode, isAlreadyExists, OrlopError } from '../errors.ts'
 import { type Descriptor, embeddedData } from '../oci/descriptor.ts'
 import { algorithmOf } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
+import { isInterruption } from './interrupted.ts'
 import { isIngestManager, openWriter } from './open-writer.ts'
 import { refKey } from './ref-key.ts'
 import type { Ingester, Labels, Manager, Provider, Target, Writer, WriterInit } from './types.ts'
@@ -86,6 +87,9 @@ interface Parts {
   readonly init: WriterInit
 }
 
+/** Interruptions that one blob bears; each is the end of a process. */
+const maxInterruptions = 50
+
 /** How an attempt ended: why its bytes are wrong, if they are, and whether some were there before it. */
 interface Outcome {
   readonly wrong?: string | undefined
@@ -111,11 +115,22 @@ class BlobCopy {
   }
 
   async run(): Promise<void> {
-    let { wrong, resumed } = await this.#attempt()
+    let { wrong, resumed } = await this.#settled()
     // The wrong ones may be those of the attempt before; once more, from nothing.
-    if (wrong !== undefined && resumed) wrong = (await this.#attempt()).wrong
+    if (wrong !== undefined && resumed) wrong = (await this.#settled()).wrong
     if (wrong !== undefined) {
       throw new OrlopError('DATA_LOSS', `content ${this.#parts.target.digest}: ${wrong}`)
+    }
+  }
+
+  /** An attempt; another one goes on when the process that held the store ended beneath it. */
+  async #settled(): Promise<Outcome> {
+    for (let left = maxInterruptions; ; left--) {
+      try {
+        return await this.#attempt()
+      } catch (error) {
+        if (!isInterruption(error) || left === 0) throw error
+      }
     }
   }
 

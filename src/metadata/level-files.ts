@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fromErrno, OrlopError } from '../errors.ts'
 
 /**
@@ -12,6 +13,25 @@ import { fromErrno, OrlopError } from '../errors.ts'
  */
 export async function refuseIncomplete(directory: string): Promise<void> {
   const what = `metadata: the database ${directory}`
+  let gone = await missing(directory, what)
+  // Another process may be making or opening it at this moment.
+  for (let left = looks; gone !== undefined && left > 0; left--) {
+    await sleep(pause)
+    gone = await missing(directory, what)
+  }
+  if (gone === undefined) return
+  throw new OrlopError(
+    'DATA_LOSS',
+    `${what} is damaged: ${gone}; restore the directory from a copy, or make records anew with "orlop rebuild"`,
+  )
+}
+
+const looks = 3
+
+/** Milliseconds between looks. */
+const pause = 30
+
+async function missing(directory: string, what: string): Promise<string | undefined> {
   const { names, current } = await look(directory).catch((error: unknown) => {
     throw fromErrno(error, what)
   })
@@ -20,12 +40,8 @@ export async function refuseIncomplete(directory: string): Promise<void> {
   // Neither is there while the database is being made; a crash may have left it so.
   const isComplete =
     current === undefined ? !hasJournal && !hasTables : hasJournal || current === firstManifest
-  if (isComplete) return
-  const gone = current === undefined ? 'its file CURRENT is missing' : 'its journal (<number>.log) is missing'
-  throw new OrlopError(
-    'DATA_LOSS',
-    `${what} is damaged: ${gone}; restore the directory from a copy, or make records anew with "orlop rebuild"`,
-  )
+  if (isComplete) return undefined
+  return current === undefined ? 'its file CURRENT is missing' : 'its journal (<number>.log) is missing'
 }
 
 const firstManifest = 'MANIFEST-000001'

@@ -4,6 +4,7 @@
  * `Runtime.open({root})` opens the blobs and records under a root; `runtime.scope(namespace)` gives the stores of one
  * namespace: content, images, leases. The verbs (`pull`, `tag`, `lookup`, `describe`, `inspect`, `measure`, `prune`) take a
  * scope, and a resolver where they talk to a registry. One process opens a root at a time; another is told at once who has it.
+ * `openShared` of the service's layer lets several use one root.
  */
 export type { FsckOptions } from '../fsck/fsck.ts'
 export type { Rebuilt } from '../fsck/rebuild.ts'

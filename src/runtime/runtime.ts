@@ -17,6 +17,7 @@ import type { NamespaceManager } from '../metadata/namespaces.ts'
 import { Metadata } from '../metadata/scope.ts'
 import type { AbortOptions } from '../options.ts'
 import { collectorOf } from './gc.ts'
+import { onDisk } from './on-disk.ts'
 import { nameOwner, removeOwner, writeOwner } from './owner-file.ts'
 import { giveReserve, takeReserve } from './reserve.ts'
 import { layoutOf, makeRoot, type RootLayout } from './root.ts'
@@ -159,13 +160,3 @@ async function openOnFullDisk(metadata: string, reserve: string): Promise<Databa
     return await openDatabase(await openLevel(metadata))
   }
 }
-
-/** What `content` has a record of and `backend` has the bytes of. */
-const onDisk = (content: ContentStore, backend: InfoProvider): Provider & InfoProvider => ({
-  read: (target, options) => content.read(target, options),
-  info: async (digest, options) => {
-    const info = await content.info(digest, options)
-    const { size } = await backend.info(digest, options)
-    return { ...info, size }
-  },
-})

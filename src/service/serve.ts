@@ -1,4 +1,5 @@
 import net from 'node:net'
+import type { AbortOptions } from '../options.ts'
 import { maxConnections } from './limits.ts'
 import type { ServiceParts } from './parts.ts'
 import type { GrpcServer } from './server.ts'
@@ -7,16 +8,16 @@ import { type ListenOptions, listenOn } from './socket.ts'
 /** A service that listens. */
 export interface Served extends AsyncDisposable {
   /**
-   * Takes no more connections; calls under way have `graceMs` (default 10 000), then they are cut. Uploads that were cut
-   * can be resumed. Resolves when no call runs; the store may be closed then.
+   * Takes no more connections; calls under way have `graceMs` (default 10 000) or until the signal fires, then they are
+   * cut. Uploads that were cut can be resumed. Resolves when no call runs; the store may be closed then.
    */
-  close(graceMs?: number): Promise<void>
+  close(graceMs?: number, options?: AbortOptions): Promise<void>
 }
 
 const defaultGraceMs = 10_000
 
 /**
- * Serves a store on a unix socket. gRPC is loaded when the first client comes.
+ * Serves a store on a unix socket. gRPC is loaded when the first client says something.
  *
  * @throws UNAVAILABLE  somebody listens there already
  * @throws FAILED_PRECONDITION  something other than a socket is there
@@ -25,24 +26,34 @@ const defaultGraceMs = 10_000
 export async function serve(parts: ServiceParts, options: ListenOptions): Promise<Served> {
   let grpc: Promise<GrpcServer> | undefined
   const load = async (): Promise<GrpcServer> => (await import('./server.ts')).createServer(parts)
+  const silent = new Set<net.Socket>()
+  const accept = async (socket: net.Socket): Promise<void> => {
+    silent.delete(socket)
+    try {
+      grpc ??= load()
+      ;(await grpc).accept(socket)
+    } catch (error) {
+      parts.log(`the service could not be loaded: ${error instanceof Error ? error.message : String(error)}`)
+      socket.destroy()
+    }
+  }
   const listener = net.createServer(socket => {
+    silent.add(socket)
     socket.on('error', () => undefined) // A client that goes away is no news.
-    grpc ??= load()
-    grpc.then(
-      server => server.accept(socket),
-      (error: unknown) => {
-        parts.log(
-          `the service could not be loaded: ${error instanceof Error ? error.message : String(error)}`,
-        )
-        socket.destroy()
-      },
-    )
+    socket.once('close', () => silent.delete(socket))
+    // Whoever only asks whether somebody listens says nothing, and ends.
+    socket.once('readable', () => {
+      if (socket.readableLength > 0) void accept(socket)
+      else socket.destroy()
+    })
   })
   listener.maxConnections = maxConnections
   await listenOn(listener, options)
-  const close = async (graceMs = defaultGraceMs): Promise<void> => {
+  if (options.keepsProcess === false) listener.unref()
+  const close: Served['close'] = async (graceMs = defaultGraceMs, work = {}) => {
     const closed = new Promise<void>(resolve => listener.close(() => resolve()))
-    await (await grpc?.catch(() => undefined))?.close(graceMs)
+    for (const socket of silent) socket.destroy()
+    await (await grpc?.catch(() => undefined))?.close(graceMs, work)
     await closed
   }
   return { close, [Symbol.asyncDispose]: () => close() }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { Server, ServerCredentials } from '@grpc/grpc-js'
+import type { AbortOptions } from '../options.ts'
 import { containersService } from './containers.ts'
 import { contentService } from './content.ts'
 import { eventsService } from './events.ts'
@@ -23,8 +24,8 @@ import { versionService } from './version.ts'
 export interface GrpcServer {
   /** Serves one connection, which it owns from here on. */
   accept(connection: Duplex): void
-  /** Ends: calls under way have `graceMs`, then they are cut. Resolves when none runs any more. */
-  close(graceMs: number): Promise<void>
+  /** Ends: calls under way have `graceMs` or until the signal fires, then they are cut. Resolves when none runs any more. */
+  close(graceMs: number, options?: AbortOptions): Promise<void>
 }
 
 /** A gRPC server of all services of a store. */
@@ -39,11 +40,14 @@ export function createServer(parts: ServiceParts): GrpcServer {
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure())
   return {
     accept: connection => injector.injectConnection(connection),
-    close: async graceMs => {
+    close: async (graceMs, { signal } = {}) => {
       running.closing.abort()
-      const timer = setTimeout(() => server.forceShutdown(), graceMs)
+      const cut = (): void => server.forceShutdown()
+      const timer = setTimeout(cut, signal?.aborted ? 0 : graceMs)
+      signal?.addEventListener('abort', cut)
       await new Promise<void>(resolve => server.tryShutdown(() => resolve()))
       clearTimeout(timer)
+      signal?.removeEventListener('abort', cut)
       await running.idle()
     },
   }

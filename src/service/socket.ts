@@ -17,6 +17,8 @@ export interface ListenOptions {
   readonly mode?: number | undefined
   /** A listening socket that this process was started with, instead of `address`. */
   readonly fd?: number | undefined
+  /** False: a process that only listens may end. */
+  readonly keepsProcess?: boolean | undefined
 }
 
 /** The path of an address. @throws INVALID_ARGUMENT  another scheme, an empty path, or one too long for a socket */
@@ -96,12 +98,16 @@ function withUmask(mask: number, work: () => void): void {
 /** A directory below one that everybody may write must be this user's and nobody else's. */
 async function makePrivate(directory: string): Promise<void> {
   await fs.mkdir(directory, { mode: 0o700, recursive: true })
-  const { uid, mode } = await fs.lstat(directory)
-  if (uid === process.getuid?.() && (mode & 0o077) === 0) return
+  if (await isPrivate(directory)) return
   throw new OrlopError(
     'FAILED_PRECONDITION',
     `socket directory ${directory}: must belong to this user alone; use another --address`,
   )
+}
+
+async function isPrivate(directory: string): Promise<boolean> {
+  const stats = await fs.lstat(directory)
+  return stats.isDirectory() && stats.uid === process.getuid?.() && (stats.mode & 0o077) === 0
 }
 
 async function removeStale(file: string): Promise<void> {
@@ -123,14 +129,25 @@ async function removeStale(file: string): Promise<void> {
 }
 
 /** True when somebody listens; whoever may not connect counts as somebody. */
-const answers = (file: string): Promise<boolean> =>
+const answers = async (file: string): Promise<boolean> => {
+  const errno = await tryConnect(file)
+  return errno !== 'ECONNREFUSED' && errno !== 'ENOENT'
+}
+
+/** What is wrong with a connection, or `undefined` when it came about; it is closed again. */
+const tryConnect = (file: string): Promise<string | undefined> =>
   new Promise(resolve => {
     const socket = net.connect(file)
     socket.once('connect', () => {
       socket.destroy()
-      resolve(true)
+      resolve(undefined)
     })
-    socket.once('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT')
-    })
+    socket.once('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)))
   })
+
+/** True when a process of whom this one may believe it listens on the socket of a root. */
+export async function isListening(address: string): Promise<boolean> {
+  const directory = path.dirname(address)
+  if (directory === privateDirectory() && !(await isPrivate(directory).catch(() => false))) return false
+  return (await tryConnect(address)) === undefined
+}

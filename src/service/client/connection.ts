@@ -7,9 +7,17 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from '@bufbuild/protobuf'
-import { Client, type ClientDuplexStream, credentials, Metadata, type ServiceError } from '@grpc/grpc-js'
+import {
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js'
 import { OrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
+import { withFate } from '../fate.ts'
 import { maxMessageSize } from '../limits.ts'
 import { headersOf } from '../parts.ts'
 import { definitionOf } from '../rpc.ts'
@@ -149,10 +157,11 @@ export class Connection implements Disposable {
     const [original] = error.metadata?.get(originalTrailer) ?? []
     const [, errno] = /\bconnect (E[A-Z]+)/.exec(error.details) ?? []
     if (errno !== undefined && original === undefined) return this.#unreachable(errno, error)
-    return fromStatus(
+    const ours = fromStatus(
       { code: error.code, message: error.details, original: original?.toString() },
       { cause: error },
     )
+    return original === undefined && isBroken(error) ? withFate(ours, 'lost') : ours
   }
 
   #unreachable(errno: string, cause: Error): OrlopError {
@@ -161,7 +170,10 @@ export class Connection implements Disposable {
     }
     const why = errno === 'ENOENT' ? 'there is no such socket' : `nobody listens there (${errno})`
     const way = 'start "orlop serve", or correct --address'
-    return new OrlopError('UNAVAILABLE', `socket ${this.address}: ${why}; ${way}`, { cause })
+    return withFate(
+      new OrlopError('UNAVAILABLE', `socket ${this.address}: ${why}; ${way}`, { cause }),
+      'unsent',
+    )
   }
 
   /** Calls that are open are cancelled. */
@@ -179,6 +191,12 @@ export interface Duplex<I, O> {
   cancel(): void
   readonly messages: Messages<O>
 }
+
+/** True for what gRPC itself says when a connection ends under a call, or is ended by the other side. */
+const isBroken = ({ code, details }: ServiceError): boolean =>
+  code === status.UNAVAILABLE ||
+  code === status.CANCELLED ||
+  (code === status.INTERNAL && /RST_STREAM|connection/i.test(details))
 
 const isServiceError = (error: unknown): error is ServiceError =>
   error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error

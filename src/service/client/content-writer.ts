@@ -4,6 +4,7 @@ import type { CommitOptions, Status, Writer, WriterInit } from '../../content/ty
 import { OrlopError } from '../../errors.ts'
 import { algorithmOf, type Digest, parseDigest } from '../../oci/digest.ts'
 import type { AbortOptions } from '../../options.ts'
+import { withFate } from '../fate.ts'
 import {
   Content,
   WriteAction,
@@ -34,7 +35,7 @@ export async function openRemoteWriter(
   try {
     session.send({ action: WriteAction.STAT, ref, total: BigInt(size ?? 0), expected: digest ?? '' })
     const { value, done } = await session.messages.next()
-    if (done) throw new OrlopError('UNAVAILABLE', `ingest ${ref}: the service ended the call`)
+    if (done) throw endedCall(ref)
     return new RemoteWriter(session, init, value)
   } catch (error) {
     signal?.throwIfAborted()
@@ -43,6 +44,9 @@ export async function openRemoteWriter(
     signal?.removeEventListener('abort', cancel)
   }
 }
+
+const endedCall = (ref: string): OrlopError =>
+  withFate(new OrlopError('UNAVAILABLE', `ingest ${ref}: the service ended the call`), 'lost')
 
 /** One stream of the content service; it is the lock of the ref, which the service lets go with it. */
 class RemoteWriter implements Writer {
@@ -161,7 +165,7 @@ class RemoteWriter implements Writer {
     try {
       this.#session.send(request)
       const { value, done } = await this.#session.messages.next()
-      if (done) throw new OrlopError('UNAVAILABLE', `ingest ${this.#init.ref}: the service ended the call`)
+      if (done) throw endedCall(this.#init.ref)
       this.#offset = countOf(value.offset, `ingest ${this.#init.ref}`)
       this.#digest = parseDigest(value.digest)
       this.#updatedAt = new Date()

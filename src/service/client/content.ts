@@ -123,9 +123,9 @@ const infoOf = (message: InfoMessage | undefined): Info => {
   return {
     digest: parseDigest(digest),
     size: countOf(size, `content ${digest}`),
+    labels,
     createdAt: dateOf(createdAt),
     updatedAt: dateOf(updatedAt),
-    labels,
   }
 }
 

@@ -113,8 +113,8 @@ const recordOf = (image: Image | undefined): ImageRecord => {
   const { name, labels, target, createdAt, updatedAt } = image
   return {
     name,
-    labels,
     target: descriptorOf(target, `image ${JSON.stringify(name)}: target`),
+    labels,
     createdAt: dateOf(createdAt),
     updatedAt: dateOf(updatedAt),
   }

@@ -1,3 +1,4 @@
+import type { AbortOptions } from '../../options.ts'
 import type { Scope } from '../../runtime/runtime.ts'
 import type { Store } from '../../runtime/store.ts'
 import { Connection } from './connection.ts'
@@ -7,12 +8,18 @@ import { RemoteImages } from './images.ts'
 import { RemoteLeases } from './leases.ts'
 import { RemoteNamespaces } from './namespaces.ts'
 
+/** A store behind a socket. */
+export interface RemoteStore extends Store {
+  /** Collects what nothing keeps, of all namespaces; `namespace` is that of a lease which asks for it, and goes with it. */
+  collect(namespace: string, options?: AbortOptions): Promise<void>
+}
+
 /**
  * The store that a service has open: orlop's, or a real containerd as far as its API goes. Connects with the first call.
  *
  * @throws INVALID_ARGUMENT  an address that is no path of a socket
  */
-export function remoteStore(address: string): Store {
+export function remoteStore(address: string): RemoteStore {
   const connection = new Connection(address)
   const scope: Store['scope'] = (namespace = 'default', { lease } = {}): Scope => {
     const place = { namespace, lease }
@@ -32,6 +39,7 @@ export function remoteStore(address: string): Store {
     namespaces: new RemoteNamespaces(connection),
     events: new RemoteEvents(connection),
     scope,
+    collect: (namespace, options) => new RemoteLeases(connection, { namespace }).collect(options),
     [Symbol.asyncDispose]: async () => connection[Symbol.dispose](),
   }
 }

@@ -1,0 +1,26 @@
+import { isNotFound } from '../../errors.ts'
+import type { AbortOptions } from '../../options.ts'
+import type { Store } from '../../runtime/store.ts'
+import type { Membership } from './membership.ts'
+
+/** A removal; when it is asked for again, what is not there any more is removed. */
+export async function gone(removal: Promise<void>, isRepeated: boolean): Promise<void> {
+  try {
+    await removal
+  } catch (error) {
+    if (!isRepeated || !isNotFound(error)) throw error
+  }
+}
+
+/** What a list gives, once it is known to the end. */
+export async function* collected<T>(
+  membership: Membership,
+  list: (store: Store) => AsyncIterable<T>,
+  options: AbortOptions,
+): AsyncGenerator<T> {
+  yield* await membership.run(async store => {
+    const all: T[] = []
+    for await (const item of list(store)) all.push(item)
+    return all
+  }, options)
+}

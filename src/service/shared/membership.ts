@@ -1,0 +1,183 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isUnavailable } from '../../errors.ts'
+import type { AbortOptions } from '../../options.ts'
+import type { Runtime, RuntimeOptions } from '../../runtime/runtime.ts'
+import type { Store } from '../../runtime/store.ts'
+import { fateOf } from '../fate.ts'
+import { visitStore } from '../guest.ts'
+import type { Member } from '../member.ts'
+import { orAborted } from '../or-aborted.ts'
+import { ownStore } from '../owner.ts'
+
+/** What a `Membership` is made from. */
+export interface MembershipOptions extends RuntimeOptions {
+  /** Takes lines about what clients of this process cannot be told. */
+  readonly log?: ((line: string) => void) | undefined
+}
+
+/** Milliseconds for which a store may be held and nobody answer: its owner has just started, or is ending. */
+const patience = 10_000
+
+/** Milliseconds for which one process may keep another from owning the store. */
+const turnPatience = 30_000
+
+/** Milliseconds between attempts, at most. */
+const pause = 100
+
+/** Owners that may end in a row before one answers a call. */
+const maxLosses = 100
+
+/** The part of a process in a store, which outlives the processes that own it. */
+export class Membership {
+  readonly #options: MembershipOptions
+  readonly #ended = new AbortController()
+  #current: Member
+  /** While there is nobody to call, who will be. */
+  #next: Promise<Member> | undefined
+  /** Guests' connections to owners that have ended; calls may still be on them. */
+  readonly #past: Member[] = []
+  #losses = 0
+
+  private constructor(options: MembershipOptions, member: Member) {
+    this.#options = options
+    this.#current = member
+  }
+
+  /** Throws as `Runtime.open`; UNAVAILABLE when the store is held and nobody answers for ten seconds. */
+  static async join(options: MembershipOptions, { signal }: AbortOptions = {}): Promise<Membership> {
+    return new Membership(options, await elect(options, { signal }))
+  }
+
+  /** The store as it was last reached; for what must begin at once. */
+  get current(): Member {
+    return this.#current
+  }
+
+  /** The store as it is reached now. */
+  async member(): Promise<Member> {
+    return this.#next ?? this.#current
+  }
+
+  /**
+   * Does `work`, again when the owner ended beneath it; `isRepeated` tells that what it did may have been done.
+   */
+  async run<T>(
+    work: (store: Store, isRepeated: boolean) => Promise<T>,
+    options: AbortOptions = {},
+  ): Promise<T> {
+    return this.#run((member, isRepeated) => work(member.store, isRepeated), options)
+  }
+
+  /** Collects what nothing keeps; as `Member.collect`. */
+  collect(namespace: string, options: AbortOptions = {}): Promise<number | undefined> {
+    return this.#run(member => member.collect(namespace, options), options)
+  }
+
+  async #run<T>(
+    work: (member: Member, isRepeated: boolean) => Promise<T>,
+    { signal }: AbortOptions,
+  ): Promise<T> {
+    for (let isRepeated = false; ; ) {
+      const member = await until(this.member(), signal)
+      try {
+        const result = await work(member, isRepeated)
+        this.#losses = 0
+        return result
+      } catch (error) {
+        isRepeated ||= fateOf(error) === 'lost'
+        await this.recover(member, error, { signal })
+      }
+    }
+  }
+
+  /** Resolves when there is another owner after the one whose end is told by `error`; throws what tells of no end. */
+  async recover(from: Member, error: unknown, { signal }: AbortOptions = {}): Promise<void> {
+    if (fateOf(error) === undefined || this.#ended.signal.aborted) throw error
+    await this.replace(from, { signal })
+    if (++this.#losses > maxLosses) throw error
+  }
+
+  /** Resolves when there is another owner after `from`. */
+  async replace(from: Member, { signal }: AbortOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    if (this.#current !== from) return
+    const taken: Promise<unknown> = this.#next ?? this.#turn(() => this.#succeed())
+    await until(taken, signal)
+  }
+
+  /**
+   * Becomes the owner as soon as the one there is has ended.
+   *
+   * @throws UNAVAILABLE  one process has not ended in thirty seconds; the text names it
+   */
+  async own({ signal }: AbortOptions = {}): Promise<Runtime> {
+    let [holder, deadline] = ['', 0]
+    for (;;) {
+      const { runtime } = await this.member()
+      if (runtime !== undefined) return runtime
+      if (this.#next !== undefined) continue
+      try {
+        await this.#turn(() => ownStore(this.#options, { log: this.#options.log, signal }))
+      } catch (error) {
+        if (!isUnavailable(error) || !(error instanceof Error)) throw error
+        // Each one that has it meanwhile is waited for.
+        if (error.message !== holder) [holder, deadline] = [error.message, Date.now() + turnPatience]
+        if (Date.now() > deadline) throw error
+        await wait({ signal })
+      }
+    }
+  }
+
+  /** Makes `next` the one to call; when there is none, it stays as it was, and whoever calls next tries again. */
+  async #turn(next: () => Promise<Member>): Promise<void> {
+    const before = this.#current
+    const coming = next()
+    this.#next = coming.catch(() => before)
+    try {
+      this.#current = await coming
+      if (this.#current !== before) this.#past.push(before)
+    } finally {
+      this.#next = undefined
+    }
+  }
+
+  async #succeed(): Promise<Member> {
+    const { signal } = this.#ended
+    if (this.#current.runtime !== undefined) return this.#current
+    await wait({ signal })
+    return await elect(this.#options, { signal })
+  }
+
+  /** Ends it. An owner waits for the calls of its guests, for a while, or until the signal fires. */
+  async leave(options: AbortOptions = {}): Promise<void> {
+    this.#ended.abort()
+    await this.#next
+    for (const member of this.#past) await member.leave(options)
+    await this.#current.leave(options)
+  }
+}
+
+const until = <T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> =>
+  signal === undefined ? work : orAborted(work, signal)
+
+/** A guest where an owner answers, else the owner. */
+async function elect(options: MembershipOptions, { signal }: AbortOptions): Promise<Member> {
+  const { root, log } = options
+  for (const deadline = Date.now() + patience; ; ) {
+    const guest = await visitStore(root)
+    if (guest !== undefined) return guest
+    try {
+      return await ownStore(options, { log, signal })
+    } catch (error) {
+      if (!isUnavailable(error) || Date.now() > deadline) throw error
+    }
+    await wait({ signal })
+  }
+}
+
+async function wait({ signal }: AbortOptions): Promise<void> {
+  await sleep(10 + Math.random() * pause, undefined, { signal }).catch(error => {
+    signal?.throwIfAborted()
+    throw error
+  })
+}

@@ -1,0 +1,87 @@
+import path from 'node:path'
+import { OrlopError } from '../../errors.ts'
+import type { AbortOptions } from '../../options.ts'
+import type { Runtime, Scope } from '../../runtime/runtime.ts'
+import type { Store } from '../../runtime/store.ts'
+import { SharedContent } from './content.ts'
+import { SharedEvents } from './events.ts'
+import { SharedImages } from './images.ts'
+import { SharedLeases } from './leases.ts'
+import { Membership, type MembershipOptions } from './membership.ts'
+import { SharedNamespaces } from './namespaces.ts'
+
+/** A store that several processes have open: one of them owns it, and the others work through that one. */
+export interface SharedStore extends Store {
+  /** True while this process owns it. */
+  readonly isOwner: boolean
+  /**
+   * The runtime beneath, for what works on the store as a whole: collections, checks. Waits until this process owns it.
+   *
+   * @throws UNAVAILABLE  one process has not ended in thirty seconds; the text names it
+   */
+  runtime(options?: AbortOptions): Promise<Runtime>
+  /**
+   * Collects what nothing keeps, of all namespaces, in whatever process owns the store; `namespace` is where a lease asks
+   * for it, and goes with it. Gives the bytes that came free, where this process owns it.
+   */
+  collect(namespace: string, options?: AbortOptions): Promise<number | undefined>
+  /**
+   * Lets go of the store. An owner waits for the calls of its guests, for three seconds or until the signal fires; they
+   * go on with one of them as the owner.
+   */
+  close(options?: AbortOptions): Promise<void>
+}
+
+/**
+ * Opens the store under a root, or makes one, to share it with other processes.
+ *
+ * The first process owns it and serves the others by a socket; when it ends, one of them takes over. Their calls wait
+ * meanwhile, and what an owner's end interrupts is done again where that does no harm.
+ *
+ * Differs from `Runtime.open` in that a held store is no error, and from a `Runtime` in that an image's target keeps what
+ * the wire has a place for: media type, digest, size and annotations.
+ *
+ * ```ts
+ * await using store = await openShared({ root: '/var/lib/orlop' })
+ * const { images } = store.scope('default')
+ * ```
+ *
+ * @throws UNAVAILABLE  another process has it open and has not answered for ten seconds
+ * @throws INVALID_ARGUMENT, FAILED_PRECONDITION, PERMISSION_DENIED, DATA_LOSS  as `Runtime.open`
+ */
+export async function openShared(options: MembershipOptions, work: AbortOptions = {}): Promise<SharedStore> {
+  if (options.root === '') throw new OrlopError('INVALID_ARGUMENT', 'root: empty; name a directory')
+  const root = path.resolve(options.root)
+  const membership = await Membership.join({ ...options, root }, work)
+  const close = (end?: AbortOptions): Promise<void> => membership.leave(end)
+  return {
+    root,
+    namespaces: new SharedNamespaces(membership),
+    events: new SharedEvents(membership),
+    scope: (namespace, init) => scopeOf(membership, store => store.scope(namespace, init)),
+    get isOwner() {
+      return membership.current.runtime !== undefined
+    },
+    runtime: wait => membership.own(wait),
+    collect: (namespace, wait) => membership.collect(namespace, wait),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+/** A scope whose parts find the owner anew at each call. The first look refuses a name that is none. */
+function scopeOf(membership: Membership, of: (store: Store) => Scope): Scope {
+  const { namespace } = of(membership.current.store)
+  const content = new SharedContent(membership, store => of(store).content)
+  return {
+    namespace,
+    content,
+    images: new SharedImages(membership, store => of(store).images),
+    leases: new SharedLeases(membership, store => of(store).leases),
+    disk: {
+      read: (target, options) => content.read(target, options),
+      info: (digest, options) => membership.run(store => of(store).disk.info(digest, options), options),
+    },
+    under: lease => scopeOf(membership, store => of(store).under(lease)),
+  }
+}
