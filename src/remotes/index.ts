@@ -23,6 +23,7 @@ export {
   type RetryEvent,
   type Totals,
 } from './progress.ts'
+export type { ClientCertificate, Connection } from './registry/connection.ts'
 export type { Credential, Credentials } from './registry/credential.ts'
 export {
   credentialFor,
@@ -33,7 +34,15 @@ export {
 } from './registry/credentials.ts'
 export { RegistryError, type RegistryErrorItem } from './registry/error.ts'
 export type { FetchReport } from './registry/fetch-report.ts'
-export { defaultHosts, type Host, type Hosts, type HostsOptions } from './registry/hosts.ts'
+export {
+  type Capability,
+  defaultHost,
+  defaultHosts,
+  type Host,
+  type Hosts,
+  type HostsOptions,
+  type Place,
+} from './registry/hosts.ts'
 export { RegistryResolver, type RegistryResolverOptions } from './registry/resolver.ts'
 export type { RetryPolicy } from './registry/retry.ts'
 export type { Fetcher, Pusher, Resolver } from './types.ts'

@@ -1,8 +1,10 @@
 import type { AbortOptions } from '../../options.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
+import type { Connection } from './connection.ts'
 import type { Credential, Credentials } from './credential.ts'
 import { RegistryError } from './error.ts'
 import { type HttpResponse, headerValues, type Send } from './http.ts'
+import { sendAsFrom } from './redirect.ts'
 import { normalizeScopes } from './scope.ts'
 import { SingleFlight } from './single-flight.ts'
 import { basicHeader, fetchToken, type Token } from './token.ts'
@@ -14,6 +16,8 @@ export interface AuthTarget {
   /** Where the request goes; what is learned is kept by this. */
   readonly origin: URL
   readonly scopes: readonly string[]
+  /** How that origin is connected to. */
+  readonly connection?: Connection | undefined
 }
 
 /** Options of `Authorizer`. */
@@ -114,7 +118,8 @@ export class Authorizer {
     const key = keyOf(target)
     const scopes = normalizeScopes([...target.scopes, ...(this.#wider.get(key) ?? [])])
     const request = { realm, service: parameters.get('service'), scopes, credential, registry: target.name }
-    const token = await fetchToken(this.#send, request, { signal, now: this.#now })
+    const send = sendAsFrom(target, this.#send)
+    const token = await fetchToken(send, request, { signal, now: this.#now })
     remember(this.#tokens, key, token)
     return token
   }

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream'
-import type { Agent, Dispatcher } from 'undici'
+import type { Agent, buildConnector, Dispatcher } from 'undici'
 import { isOrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
 import { version } from '../../version.ts'
+import { type Connection, joinConnections } from './connection.ts'
 import { decoded, encodingsOf } from './decode.ts'
 import { reported } from './fetch-report.ts'
 import { type HttpBody, type HttpRequest, type HttpResponse, headerValue } from './http.ts'
@@ -31,9 +32,9 @@ export interface HttpClientOptions {
   readonly timeouts?: Partial<Timeouts> | undefined
   /** Refuses addresses at the time of connecting, after names are looked up. */
   readonly guard?: AddressGuard | undefined
-  /** PEM text of certificate authorities to trust besides Node's. */
+  /** PEM text of certificate authorities to trust besides Node's, whatever the host. */
   readonly ca?: string | undefined
-  /** True: certificates are not checked. */
+  /** True: certificates are not checked, whatever the host. */
   readonly skipVerify?: boolean | undefined
 }
 
@@ -48,12 +49,16 @@ const defaultTimeouts: Timeouts = { connectMs: 30_000, headersMs: 60_000, idleMs
 export class HttpClient implements AsyncDisposable {
   readonly #options: HttpClientOptions
   readonly #timeouts: Timeouts
-  #own: Promise<Dispatcher> | undefined
+  /** One for each way to connect, which may have certificates of its own. */
+  readonly #own = new Map<string, Promise<Dispatcher>>()
+  readonly #general: Connection
   readonly #userAgent: string
 
   constructor(options: HttpClientOptions = {}) {
     this.#options = options
+    const { ca, skipVerify } = options
     this.#timeouts = { ...defaultTimeouts, ...options.timeouts }
+    this.#general = { ...(ca !== undefined && { ca: [ca] }), skipVerify }
     this.#userAgent = options.userAgent ?? `orlop/${version}`
   }
 
@@ -68,9 +73,9 @@ export class HttpClient implements AsyncDisposable {
   }
 
   async #send(request: HttpRequest, { signal }: AbortOptions): Promise<HttpResponse> {
-    const { method, url, body } = request
+    const { method, url, body, connection } = request
     try {
-      const dispatcher = this.#options.dispatcher ?? (await this.#dispatcher())
+      const dispatcher = this.#options.dispatcher ?? (await this.#dispatcher(connection))
       const response = await dispatcher.request({
         origin: url.origin,
         path: url.pathname + url.search,
@@ -93,9 +98,9 @@ export class HttpClient implements AsyncDisposable {
 
   /** Drops every connection, those in use too; requests under way fail. */
   async close(): Promise<void> {
-    const own = this.#own
-    this.#own = undefined
-    await (await own)?.destroy()
+    const own = [...this.#own.values()]
+    this.#own.clear()
+    await Promise.all(own.map(async dispatcher => (await dispatcher).destroy()))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -107,31 +112,53 @@ export class HttpClient implements AsyncDisposable {
     return { 'user-agent': this.#userAgent, 'accept-encoding': 'identity', ...headers }
   }
 
-  #dispatcher(): Promise<Dispatcher> {
-    this.#own ??= open(this.#options, this.#timeouts)
-    return this.#own
+  #dispatcher(special: Connection | undefined): Promise<Dispatcher> {
+    const connection = joinConnections(this.#general, special)
+    const key = JSON.stringify(connection)
+    const known = this.#own.get(key)
+    if (known) return known
+    const opened = open(connection, this.#options.guard, this.#timeouts)
+    this.#own.set(key, opened)
+    return opened
   }
 }
 
 /** undici is loaded here, at the first request: it takes longer than all of orlop. */
-async function open({ guard, ca, skipVerify }: HttpClientOptions, timeouts: Timeouts): Promise<Dispatcher> {
+async function open(
+  connection: Connection,
+  guard: AddressGuard | undefined,
+  timeouts: Timeouts,
+): Promise<Dispatcher> {
   const { Agent, EnvHttpProxyAgent } = await import('undici')
-  const [trusted, extra] = ca === undefined ? [] : [(await import('node:tls')).rootCertificates, ca]
+  const connect = await connectOptions(connection, timeouts)
   const options: Agent.Options = {
     keepAliveTimeout: 30_000,
     // A first address that does not answer is given a second, not Node's 250 ms, which far registries miss.
     autoSelectFamilyAttemptTimeout: 1000,
-    connect: {
-      timeout: timeouts.connectMs,
-      ...(guard && { lookup: guardedLookup(guard) }),
-      ...(trusted && extra !== undefined && { ca: [...trusted, extra] }),
-      ...(skipVerify && { rejectUnauthorized: false }),
-    },
+    connect: { ...connect, ...(guard && { lookup: guardedLookup(guard) }) },
   }
   // A guard looks at where connections go; through a proxy it would look at the proxy.
   if (guard || !hasProxy(process.env)) return new Agent(options)
   const { no_proxy: lower, NO_PROXY: upper } = process.env
-  return new EnvHttpProxyAgent({ ...options, noProxy: `${lower ?? upper ?? ''},localhost,127.0.0.1,::1` })
+  const noProxy = `${lower ?? upper ?? ''},localhost,127.0.0.1,::1`
+  // What lies behind a proxy is connected to by other options than the proxy itself.
+  return new EnvHttpProxyAgent({ ...options, requestTls: connect, noProxy })
+}
+
+async function connectOptions(
+  { ca, certificates = [], skipVerify, connectMs }: Connection,
+  timeouts: Timeouts,
+): Promise<buildConnector.BuildOptions> {
+  const roots = ca ? (await import('node:tls')).rootCertificates : []
+  return {
+    timeout: connectMs ?? timeouts.connectMs,
+    ...(ca && { ca: [...roots, ...ca] }),
+    ...(certificates.length > 0 && {
+      cert: certificates.map(({ cert }) => cert),
+      key: certificates.map(({ key }) => key),
+    }),
+    ...(skipVerify && { rejectUnauthorized: false }),
+  }
 }
 
 const hasProxy = (env: NodeJS.ProcessEnv): boolean =>

@@ -115,13 +115,14 @@ export class Endpoint {
     scheme: 'https' | 'http',
     { signal }: AbortOptions,
   ): Promise<HttpResponse> {
-    const { name, address, path: base } = this.host
+    const { name, address, path: base, standsFor, connection } = this.host
     const url = new URL(`${scheme}://${address}${base}${path}`)
-    const target = { name, origin: url, scopes }
+    if (standsFor !== undefined) url.searchParams.set('ns', standsFor)
+    const target = { name, origin: url, scopes, connection }
     let authorization = await this.#authorizer.authorization(target, { signal })
     for (let answers = 0; ; answers++) {
-      const all = { ...headers, ...(authorization !== undefined && { authorization }) }
-      const response = await this.#send({ method, url, headers: all }, { signal })
+      const all = { ...this.host.headers, ...headers, ...(authorization !== undefined && { authorization }) }
+      const response = await this.#send({ method, url, headers: all, connection }, { signal })
       if (response.status !== 401 || response.crossed || answers === maxChallenges) return response
       if (!this.#authorizer.challenged(target, response, authorization, answers > 0)) return response
       const better = await this.#betterThan(authorization, target, response, { signal })

@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../../options.ts'
+import type { Connection } from './connection.ts'
 
 /** Response headers by lower-case name; one that came several times is a list. */
 export type ResponseHeaders = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -11,6 +12,8 @@ export interface HttpRequest {
   /** By lower-case name. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly body?: string | Uint8Array | undefined
+  /** How to connect to this origin; absent: as to any. */
+  readonly connection?: Connection | undefined
 }
 
 /** The bytes of a response: iterate them once, or `dump` them; a body that is left alone holds its connection. */

@@ -1,3 +1,4 @@
+import { type Connection, withoutIdentity } from './connection.ts'
 import { RegistryError, sanitizeUrl } from './error.ts'
 import { type HttpRequest, type HttpResponse, headerValue, type Send } from './http.ts'
 
@@ -10,7 +11,7 @@ const portable: ReadonlySet<string> = new Set(['accept', 'accept-encoding', 'ran
  * `send` with redirects followed, for GET and HEAD.
  *
  * On any change of scheme, host or port all headers but Accept, Accept-Encoding, Range and User-Agent stay behind, and
- * do not come back when a later hop returns. Other methods get the redirect itself as their response.
+ * do not come back when a later hop returns; client certificates neither. Other methods get the redirect itself as their response.
  *
  * @throws FAILED_PRECONDITION  more than 10 hops, a Location that is none, or one from https to http
  */
@@ -28,12 +29,23 @@ export const followRedirects =
         throw refuse(response, `more than ${maxRedirects} redirects, from ${sanitizeUrl(request.url)}`)
       const url = target(location, current.url, request.url, response)
       crossed ||= url.origin !== current.url.origin
-      current = {
-        ...current,
-        url,
-        headers: url.origin === current.url.origin ? current.headers : keep(current),
-      }
+      current = { ...(url.origin === current.url.origin ? current : keep(current)), url }
     }
+  }
+
+/**
+ * `send` for what belongs to an origin and may lie elsewhere, as its token server does: connected to as the origin is,
+ * and with its client certificate only at the origin itself.
+ */
+export const sendAsFrom =
+  (
+    { origin, connection }: { readonly origin: URL; readonly connection?: Connection | undefined },
+    send: Send,
+  ): Send =>
+  (request, options) => {
+    if (!connection) return send(request, options)
+    const own = request.url.origin === origin.origin
+    return send({ ...request, connection: own ? connection : withoutIdentity(connection) }, options)
   }
 
 const redirection = ({ status, method, headers }: HttpResponse): string | undefined =>
@@ -51,8 +63,12 @@ function target(location: string, from: URL, first: URL, response: HttpResponse)
   return url
 }
 
-const keep = ({ headers = {} }: HttpRequest): Readonly<Record<string, string>> =>
-  Object.fromEntries(Object.entries(headers).filter(([name]) => portable.has(name.toLowerCase())))
+/** A request as another origin may see it. */
+const keep = ({ headers = {}, connection, ...request }: HttpRequest): HttpRequest => ({
+  ...request,
+  headers: Object.fromEntries(Object.entries(headers).filter(([name]) => portable.has(name.toLowerCase()))),
+  ...(connection && { connection: withoutIdentity(connection) }),
+})
 
 const refuse = ({ method, url, status }: HttpResponse, why: string): RegistryError =>
   new RegistryError('FAILED_PRECONDITION', `${method} ${sanitizeUrl(url)}: ${why}`, { method, url, status })

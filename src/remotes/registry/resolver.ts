@@ -11,7 +11,14 @@ import type { Credentials } from './credential.ts'
 import { dockerCredentials } from './credentials.ts'
 import { Endpoint, type OnRetry } from './endpoint.ts'
 import type { ForeignOptions } from './foreign.ts'
-import { type Capability, defaultHosts, type Host, type Hosts, type HostsOptions } from './hosts.ts'
+import {
+  type Capability,
+  defaultHosts,
+  type Host,
+  type Hosts,
+  type HostsOptions,
+  type Place,
+} from './hosts.ts'
 import { refusePrivate } from './private-address.ts'
 import { Repository } from './repository.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
@@ -20,7 +27,7 @@ import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
 export interface RegistryResolverOptions extends HostsOptions, Omit<HttpClientOptions, 'guard'> {
   /** Default: Docker's, see `dockerCredentials`. */
   readonly credentials?: Credentials | undefined
-  /** Where each registry's endpoints are; default: the registry itself, see `defaultHosts`. */
+  /** Where an image's endpoints are; default: the registry itself, see `defaultHosts`. */
   readonly hosts?: Hosts | undefined
   readonly retry?: Partial<RetryPolicy> | undefined
   /** True: foreign layers may come from loopback and private addresses. */
@@ -79,7 +86,8 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
         `reference ${reference}: a tag or digest is needed to resolve it`,
       )
     this.#onProgress?.({ type: 'resolving', reference })
-    const repositories = this.#repositories(parsed, digest ? ['pull'] : ['pull', 'resolve'])
+    const needed: readonly Capability[] = digest ? ['pull'] : ['pull', 'resolve']
+    const repositories = await this.#repositories(parsed, needed, { signal })
     const target = await firstAnswer(repositories, at => at.resolve(name, { signal }), { signal })
     this.#onProgress?.({ type: 'resolved', reference, target })
     return target
@@ -90,8 +98,8 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
    *
    * @throws INVALID_ARGUMENT  no reference
    */
-  async fetcher(reference: string, _options?: AbortOptions): Promise<Fetcher> {
-    const repositories = this.#repositories(parseReference(reference), ['pull'])
+  async fetcher(reference: string, options?: AbortOptions): Promise<Fetcher> {
+    const repositories = await this.#repositories(parseReference(reference), ['pull'], options)
     const [only] = repositories
     return repositories.length === 1 && only ? only : firstOf(...repositories)
   }
@@ -106,18 +114,32 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     await this.close()
   }
 
-  #repositories({ domain, path }: Reference, needed: readonly Capability[]): readonly Repository[] {
-    const hosts = this.#hosts(domain).filter(({ capabilities }) => needed.every(one => capabilities.has(one)))
-    if (hosts.length === 0)
-      throw new OrlopError(
-        'FAILED_PRECONDITION',
-        `${domain}: no host is configured to ${needed.join(' and ')} from`,
-      )
-    return hosts.map(host => new Repository(this.#endpoint(host), path, this.#foreign))
+  async #repositories(
+    reference: Reference,
+    needed: readonly Capability[],
+    options: AbortOptions | undefined,
+  ): Promise<readonly Repository[]> {
+    const hosts = await this.#capable(reference, needed, options)
+    return hosts.map(host => {
+      const endpoint = this.#endpoint(host)
+      return new Repository(endpoint, host.repository ?? reference.path, this.#foreign)
+    })
   }
 
-  #endpoint(host: Host): Endpoint {
-    const key = JSON.stringify([host.name, host.address, host.schemes, host.path])
+  async #capable(
+    place: Place,
+    needed: readonly Capability[],
+    options: AbortOptions | undefined,
+  ): Promise<readonly Host[]> {
+    const hosts = await this.#hosts(place, options)
+    const capable = hosts.filter(({ capabilities }) => needed.every(one => capabilities.has(one)))
+    if (capable.length > 0) return capable
+    const why = `${place.domain}: no host is configured to ${needed.join(' and ')} from`
+    throw new OrlopError('FAILED_PRECONDITION', why)
+  }
+
+  #endpoint({ repository: _, ...host }: Host): Endpoint {
+    const key = JSON.stringify(host, (_name, value) => (value instanceof Set ? [...value] : value))
     const known = this.#endpoints.get(key)
     if (known) return known
     if (!URL.canParse(`https://${host.address}`))

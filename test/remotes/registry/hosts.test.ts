@@ -1,9 +1,14 @@
 import test from 'ava'
-import { defaultHosts, hostWithoutPort, isLoopbackHost } from '../../../src/remotes/registry/hosts.ts'
+import {
+  defaultHosts,
+  type Hosts,
+  hostWithoutPort,
+  isLoopbackHost,
+} from '../../../src/remotes/registry/hosts.ts'
 
 const places = test.macro({
-  exec(t, registry: string, address: string, ...schemes: readonly string[]) {
-    const [host, ...others] = defaultHosts()(registry)
+  async exec(t, registry: string, address: string, ...schemes: readonly string[]) {
+    const [host, ...others] = await defaultHosts()({ domain: registry })
     t.deepEqual(others, [])
     t.is(host?.name, registry)
     t.is(host?.address, address)
@@ -28,11 +33,12 @@ test(places, 'localhost.evil.test:5000', 'localhost.evil.test:5000', 'https')
 test(places, '127.0.0.1.evil.test:5000', '127.0.0.1.evil.test:5000', 'https')
 test(places, '10.0.0.1:5000', '10.0.0.1:5000', 'https')
 
-test('defaultHosts() speaks plain http where it is asked for', t => {
-  t.deepEqual(defaultHosts({ plainHttp: true })('a.test')[0]?.schemes, ['http'])
+test('defaultHosts() speaks plain http where it is asked for', async t => {
+  const schemes = async (hosts: Hosts, domain: string) => (await hosts({ domain }))[0]?.schemes
+  t.deepEqual(await schemes(defaultHosts({ plainHttp: true }), 'a.test'), ['http'])
   const some = defaultHosts({ plainHttp: registry => registry === 'a.test' })
-  t.deepEqual(some('a.test')[0]?.schemes, ['http'])
-  t.deepEqual(some('b.test')[0]?.schemes, ['https'])
+  t.deepEqual(await schemes(some, 'a.test'), ['http'])
+  t.deepEqual(await schemes(some, 'b.test'), ['https'])
 })
 
 test('hostWithoutPort() takes off the port, and brackets', t => {

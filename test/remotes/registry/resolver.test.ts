@@ -8,12 +8,11 @@ import type { Descriptor } from '../../../src/oci/descriptor.ts'
 import { isManifest } from '../../../src/oci/media-type.ts'
 import { copyGraph } from '../../../src/remotes/copy.ts'
 import { credentialFor } from '../../../src/remotes/registry/credentials.ts'
-import type { Host } from '../../../src/remotes/registry/hosts.ts'
-import { defaultHosts } from '../../../src/remotes/registry/hosts.ts'
+import { defaultHost, type Host, type Hosts } from '../../../src/remotes/registry/hosts.ts'
 import { registryUser, startDockerRegistry } from '../../support/docker-registry.ts'
 import { flat, image } from '../../support/image.ts'
 import { testWith } from '../../support/programs.ts'
-import { startRegistry } from '../../support/registry.ts'
+import { absentDigest, startRegistry } from '../../support/registry.ts'
 import { dropAfter, status } from '../../support/registry-faults.ts'
 import { collect, quickResolver } from '../../support/resolver.ts'
 import { testCertificate } from '../../support/tls.ts'
@@ -36,9 +35,7 @@ test('RegistryResolver does not check certificates when told so', async t => {
 
 test('RegistryResolver refuses a certificate that is not trusted, at once and in words', async t => {
   const registry = await startRegistry(t, { tls: testCertificate })
-  const hosts = (name: string): readonly Host[] => [
-    { ...(defaultHosts()(name)[0] ?? missing()), schemes: ['https'] },
-  ]
+  const hosts: Hosts = async ({ domain }) => [{ ...defaultHost(domain), schemes: ['https'] }]
   const { resolver, waits } = quickResolver(t, { hosts })
   await t.throwsAsync(resolver.resolve(`${registry.host}/a:v1`), {
     code: 'UNAVAILABLE',
@@ -50,9 +47,7 @@ test('RegistryResolver refuses a certificate that is not trusted, at once and in
 
 test('RegistryResolver asked for TLS says that a registry of plain HTTP speaks none', async t => {
   const registry = await startRegistry(t)
-  const hosts = (name: string): readonly Host[] => [
-    { ...(defaultHosts()(name)[0] ?? missing()), schemes: ['https'] },
-  ]
+  const hosts: Hosts = async ({ domain }) => [{ ...defaultHost(domain), schemes: ['https'] }]
   const { resolver } = quickResolver(t, { hosts })
   await t.throwsAsync(resolver.resolve(`${registry.host}/a:v1`), {
     message: /does not speak TLS.*--plain-http/,
@@ -62,9 +57,7 @@ test('RegistryResolver asked for TLS says that a registry of plain HTTP speaks n
 test('RegistryResolver finds out once what a registry on this machine speaks', async t => {
   const registry = await startRegistry(t)
   registry.image('a', 'v1')
-  const hosts = (name: string): readonly Host[] => [
-    { ...(defaultHosts()(name)[0] ?? missing()), schemes: ['https', 'http'] },
-  ]
+  const hosts: Hosts = async ({ domain }) => [{ ...defaultHost(domain), schemes: ['https', 'http'] }]
   const { resolver } = quickResolver(t, { hosts })
   await resolver.resolve(`${registry.host}/a:v1`)
   await resolver.resolve(`${registry.host}/a:v1`)
@@ -74,7 +67,7 @@ test('RegistryResolver finds out once what a registry on this machine speaks', a
 /** A registry of which `first` is a mirror. */
 const mirrored =
   (first: string, last: string, capabilities: Host['capabilities'] = new Set(['pull', 'resolve'])) =>
-  (): readonly Host[] =>
+  async (): Promise<readonly Host[]> =>
     [first, last].map((address, at) => ({
       name: at === 0 ? address : 'a.test',
       address,
@@ -119,7 +112,7 @@ test('RegistryResolver tells the failure that says more', async t => {
 })
 
 test('RegistryResolver without any host for a registry says so', async t => {
-  const { resolver } = quickResolver(t, { hosts: () => [] })
+  const { resolver } = quickResolver(t, { hosts: async () => [] })
   await t.throwsAsync(resolver.resolve('a.test/a/b:v1'), {
     code: 'FAILED_PRECONDITION',
     message: /no host is configured/,
@@ -202,6 +195,33 @@ async function put(
   })
 }
 
-const missing = (): never => {
-  throw new Error('no host')
-}
+test('RegistryResolver asks an endpoint by the name that the repository has there, and says whom it stands for', async t => {
+  const mirror = await startRegistry(t)
+  const { manifest, layers } = mirror.image('cache/a', 'v1', bytes)
+  const hosts: Hosts = async () => [
+    { ...defaultHost(mirror.host), repository: 'cache/a', standsFor: 'a.test', headers: { 'x-site': 'one' } },
+  ]
+  const { resolver } = quickResolver(t, { hosts })
+  t.deepEqual(await resolver.resolve('a.test/a:v1'), manifest)
+  const fetcher = await resolver.fetcher('a.test/a:v1')
+  t.deepEqual(await collect(fetcher.read(layers[0] ?? manifest)), bytes)
+  t.deepEqual(
+    mirror.requests.map(({ path, headers }) => [path, headers['x-site']]),
+    [
+      ['/v2/cache/a/manifests/v1?ns=a.test', 'one'],
+      [`/v2/cache/a/blobs/${layers[0]?.digest}?ns=a.test`, 'one'],
+    ],
+  )
+})
+
+test('RegistryResolver hands its hosts the whole reference', async t => {
+  const places: unknown[] = []
+  const { resolver } = quickResolver(t, {
+    hosts: async place => {
+      places.push(place)
+      return []
+    },
+  })
+  await t.throwsAsync(resolver.resolve(`a.test/b:v1@${absentDigest}`))
+  t.deepEqual(places, [{ domain: 'a.test', path: 'b', tag: 'v1', digest: absentDigest }])
+})
