@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** How a command ended and what it printed. */
@@ -78,6 +79,8 @@ export const startOrlop = (args: readonly string[], options: RunOptions = {}): R
 
 const cleanEnvironment = {
   HOME: '/nonexistent',
+  // Shared by all tests, so that each start of orlop takes less.
+  XDG_CACHE_HOME: path.join(projectRoot, 'dist/cache'),
   DOCKER_CONFIG: '/nonexistent/docker',
   REGISTRY_AUTH_FILE: undefined,
   XDG_CONFIG_HOME: undefined,

@@ -1,0 +1,103 @@
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import test from 'ava'
+import { version } from '../../src/version.ts'
+import { orlop, projectRoot, run } from '../support/run.ts'
+import { temporaryDirectory } from '../support/tmp.ts'
+
+const bundle = path.join(projectRoot, 'dist/bundle/orlop.cjs')
+
+/** A directory for the code of V8, `orlop` that uses it, and the files of code in it. */
+async function cached(t: Parameters<typeof temporaryDirectory>[0]) {
+  const home = await temporaryDirectory(t)
+  const code = path.join(home, 'orlop', 'code')
+  return {
+    home,
+    orlop: (...args: string[]) => orlop(args, { env: { XDG_CACHE_HOME: home } }),
+    files: async () => (await fs.readdir(code).catch(() => [])).map(name => path.join(code, name)),
+  }
+}
+
+test('the compiled code of a noun is kept, for its owner alone, and used again', async t => {
+  const { orlop, files } = await cached(t)
+  t.is((await orlop('version')).code, 0)
+  const [file = ''] = await files()
+  const { mode, mtimeMs } = await fs.stat(file)
+  t.is(mode & 0o777, 0o600)
+  t.is((await fs.stat(path.dirname(file))).mode & 0o777, 0o700)
+  const { code, stdout } = await orlop('version')
+  t.is(code, 0)
+  t.true(stdout.includes(version))
+  t.deepEqual(await files(), [file])
+  t.is((await fs.stat(file)).mtimeMs, mtimeMs)
+})
+
+const spoilt = test.macro(async (t, spoil: (file: string) => Promise<void>) => {
+  const { orlop, files } = await cached(t)
+  await orlop('version')
+  const [file = ''] = await files()
+  await spoil(file)
+  const { code, stdout, stderr } = await orlop('version')
+  t.deepEqual([code, stderr], [0, ''])
+  t.true(stdout.includes(version))
+})
+
+test('code that is torn is not run', spoilt, async file => {
+  const bytes = await fs.readFile(file)
+  await fs.writeFile(file, bytes.fill(0, 100_000))
+})
+
+test('code that is cut is not run', spoilt, async file => fs.truncate(file, 50_001))
+
+test('code that is empty is not run', spoilt, async file => fs.truncate(file, 0))
+
+test('code that others may write is not used, and made anew', async t => {
+  const { orlop, files } = await cached(t)
+  await orlop('version')
+  const [file = ''] = await files()
+  await fs.chmod(file, 0o666)
+  t.is((await orlop('version')).code, 0)
+  t.is((await fs.stat(file)).mode & 0o777, 0o600)
+})
+
+test('a home that is not there is not made', async t => {
+  const home = path.join(await temporaryDirectory(t), 'none')
+  const { code } = await orlop(['version'], { env: { HOME: home, XDG_CACHE_HOME: undefined } })
+  t.is(code, 0)
+  await t.throwsAsync(fs.stat(home), { code: 'ENOENT' })
+})
+
+test('NODE_DISABLE_COMPILE_CACHE keeps no code', async t => {
+  const home = await temporaryDirectory(t)
+  await orlop(['version'], { env: { XDG_CACHE_HOME: home, NODE_DISABLE_COMPILE_CACHE: '1' } })
+  t.deepEqual(await fs.readdir(home), [])
+})
+
+/** A copy of what starts orlop, with the modules of this build. */
+async function copyOfProgram(t: Parameters<typeof temporaryDirectory>[0]): Promise<string> {
+  const directory = await temporaryDirectory(t)
+  await fs.cp(path.join(projectRoot, 'bin'), path.join(directory, 'bin'), { recursive: true })
+  await fs.cp(path.join(projectRoot, 'dist/src'), path.join(directory, 'dist/src'), { recursive: true })
+  await fs.cp(path.join(projectRoot, 'package.json'), path.join(directory, 'package.json'))
+  await fs.symlink(path.join(projectRoot, 'node_modules'), path.join(directory, 'node_modules'))
+  return directory
+}
+
+test('without a bundle, and with one older than the modules, the modules run', async t => {
+  const directory = await copyOfProgram(t)
+  const program = path.join(directory, 'bin/orlop.js')
+  const env = { XDG_CACHE_HOME: directory }
+  const { stdout, stderr } = await run(process.execPath, [program, 'version'], { env })
+  t.true(stdout.includes(version), stderr)
+  await fs.mkdir(path.join(directory, 'dist/bundle'))
+  const stale = path.join(directory, 'dist/bundle/orlop.cjs')
+  await fs.writeFile(stale, 'throw new Error("stale")')
+  await fs.utimes(stale, 1, 1)
+  t.true((await run(process.execPath, [program, 'version'], { env })).stdout.includes(version))
+})
+
+test('the bundle is of this build, and says whose code is in it', async t => {
+  const { mtimeMs } = await fs.stat(bundle)
+  t.true(mtimeMs >= (await fs.stat(path.join(projectRoot, 'dist/src/cli/main.js'))).mtimeMs)
+  t.regex(await fs.readFile(path.join(path.dirname(bundle), 'LICENSES.txt'), 'utf8'), /commander \d/)
+})
