@@ -10,16 +10,17 @@ const process = require('node:process')
 const vm = require('node:vm')
 
 const bundle = path.join(__dirname, '../dist/bundle/orlop.cjs')
-const modules = path.join(__dirname, '../dist/src/cli/main.js')
+/** Written by each `tsc` that changes a module; the published package has none. */
+const compiled = path.join(__dirname, '../dist/.tsbuildinfo')
 
 async function start() {
   const { main } = isCurrent() ? fromBundle(process.argv[2]) : await import('../dist/src/cli/main.js')
   await main()
 }
 
-/** False as well when the modules were compiled again and the bundle was not. */
+/** False as well when modules were compiled again and the bundle was not. */
 function isCurrent() {
-  const [at, changed] = [bundle, modules].map(file => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs)
+  const [at, changed] = [bundle, compiled].map(file => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs)
   return at !== undefined && (changed === undefined || at >= changed)
 }
 
