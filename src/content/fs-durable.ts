@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { fromErrno, OrlopError } from '../errors.ts'
@@ -58,6 +59,29 @@ export async function makeDurableDirectory(root: string, dir: string): Promise<v
 export async function writeSmallFile(file: string, text: string): Promise<void> {
   await fs.writeFile(`${file}.tmp`, text)
   await fs.rename(`${file}.tmp`, file)
+}
+
+/**
+ * Replaces a file at once and durably: a reader sees the old bytes or the new, also after a crash.
+ *
+ * @param mode  of the new file; default 0644
+ */
+export async function replaceFile(file: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
+  const next = `${file}.${randomBytes(6).toString('hex')}.tmp`
+  try {
+    await writeSynced(next, bytes, mode)
+    await fs.rename(next, file)
+  } catch (error) {
+    await fs.rm(next, { force: true }).catch(() => undefined)
+    throw error
+  }
+  await syncDirectory(path.dirname(file))
+}
+
+async function writeSynced(file: string, bytes: Uint8Array | string, mode: number): Promise<void> {
+  await using handle = await fs.open(file, 'wx', mode)
+  await handle.writeFile(bytes)
+  await handle.sync()
 }
 
 /** The text of a small file, or `undefined` when there is none. */

@@ -19,6 +19,7 @@ export { config, configPlatform, type FoundManifest, findManifest, manifest, roo
 export { criPinLabel, pinLabel, pinOf } from './pin.ts'
 export { type PlatformsOptions, platforms } from './platforms.ts'
 export type { Corrupt, Located, ProbeOptions } from './probe.ts'
+export { type PutImage, putImage } from './put.ts'
 export { size } from './size.ts'
 export { ImageRecords, type ImageRecordsOptions, imageRecords } from './store.ts'
 export type * from './types.ts'

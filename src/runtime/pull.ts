@@ -1,12 +1,11 @@
 import { cached } from '../content/cache.ts'
 import type { ContentStore, Labels } from '../content/types.ts'
-import { isAlreadyExists, isNotFound } from '../errors.ts'
 import { children } from '../handlers/children.ts'
 import { childLabels } from '../handlers/gc-labels.ts'
 import { pipe } from '../handlers/pipe.ts'
 import { dropWhen } from '../handlers/skip.ts'
 import type { Handler } from '../handlers/types.ts'
-import type { ImageRecord, ImageStore } from '../images/types.ts'
+import { type PutImage, putImage } from '../images/put.ts'
 import { withLease } from '../metadata/with-lease.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { isLayer } from '../oci/media-type.ts'
@@ -46,10 +45,7 @@ export interface PullOptions extends FetchOptions {
 }
 
 /** What a pull did. */
-export interface Pulled {
-  readonly image: ImageRecord
-  /** What was there before under that name, when it pointed elsewhere. */
-  readonly replaced?: Descriptor
+export interface Pulled extends PutImage {
   readonly totals: Totals
 }
 
@@ -114,32 +110,4 @@ function labelsOf(content: ContentStore, all: Handler, reference: string) {
     ...childLabels(await all(desc, options)),
     ...(await from(desc, options)),
   })
-}
-
-interface Naming {
-  readonly name: string
-  readonly target: Descriptor
-  readonly labels: Labels
-}
-
-async function putImage(
-  images: ImageStore,
-  { name, target, labels }: Naming,
-  options: AbortOptions,
-): Promise<Pick<Pulled, 'image' | 'replaced'>> {
-  for (;;) {
-    try {
-      return { image: await images.create({ name, target, labels }, options) }
-    } catch (error) {
-      if (!isAlreadyExists(error)) throw error
-    }
-    try {
-      const before = await images.get(name, options)
-      const image = await images.update(name, { target, labels }, options)
-      return before.target.digest === target.digest ? { image } : { image, replaced: before.target }
-    } catch (error) {
-      // Somebody deleted it in between.
-      if (!isNotFound(error)) throw error
-    }
-  }
 }
