@@ -6,7 +6,14 @@ import { version } from '../../version.ts'
 import { type Connection, joinConnections } from './connection.ts'
 import { decoded, encodingsOf } from './decode.ts'
 import { reported } from './fetch-report.ts'
-import { type HttpBody, type HttpRequest, type HttpResponse, headerValue } from './http.ts'
+import {
+  type HttpBody,
+  type HttpRequest,
+  type HttpResponse,
+  headerValue,
+  isStreamed,
+  type RequestBody,
+} from './http.ts'
 import { type AddressGuard, guardedLookup } from './private-address.ts'
 import { transportError } from './transport-error.ts'
 
@@ -81,9 +88,9 @@ export class HttpClient implements AsyncDisposable {
         path: url.pathname + url.search,
         method,
         headers: this.#headers(request),
-        body: body ?? null,
+        body: bodyOf(body),
         signal: signal ?? null,
-        headersTimeout: this.#timeouts.headersMs,
+        headersTimeout: request.headersMs ?? this.#timeouts.headersMs,
         bodyTimeout: this.#timeouts.idleMs,
         highWaterMark: 512 * 1024,
         // undici would close the connection after each HEAD, against servers that send a body with it all the same.
@@ -107,9 +114,15 @@ export class HttpClient implements AsyncDisposable {
     await this.close()
   }
 
-  #headers({ headers }: HttpRequest): Record<string, string> {
-    // Offsets, sizes and digests all speak of the bytes as they are stored.
-    return { 'user-agent': this.#userAgent, 'accept-encoding': 'identity', ...headers }
+  #headers({ headers, body }: HttpRequest): Record<string, string> {
+    const size = isStreamed(body) ? body.size : undefined
+    return {
+      'user-agent': this.#userAgent,
+      // Offsets, sizes and digests all speak of the bytes as they are stored.
+      'accept-encoding': 'identity',
+      ...(size !== undefined && { 'content-length': String(size) }),
+      ...headers,
+    }
   }
 
   #dispatcher(special: Connection | undefined): Promise<Dispatcher> {
@@ -122,6 +135,10 @@ export class HttpClient implements AsyncDisposable {
     return opened
   }
 }
+
+/** undici takes iterables too, which its types do not say; that spares a stream around each. */
+const bodyOf = (body: RequestBody | undefined): string | Uint8Array | Readable | null =>
+  isStreamed(body) ? (body.chunks as unknown as Readable) : (body ?? null)
 
 /** undici is loaded here, at the first request: it takes longer than all of orlop. */
 async function open(

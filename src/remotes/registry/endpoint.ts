@@ -2,7 +2,7 @@ import type { AbortOptions } from '../../options.ts'
 import type { Authorizer, AuthTarget } from './auth.ts'
 import { hasStatus, RegistryError, responseError } from './error.ts'
 import type { Host } from './hosts.ts'
-import type { HttpRequest, HttpResponse, Send } from './http.ts'
+import { type HttpRequest, type HttpResponse, isStreamed, type RequestBody, type Send } from './http.ts'
 import { followRedirects } from './redirect.ts'
 import { causeCode, type RetryNotice, type RetryPolicy, retry } from './retry.ts'
 
@@ -11,7 +11,17 @@ export interface EndpointRequest {
   readonly method: HttpRequest['method']
   /** After the host's own: `/library/busybox/manifests/latest`. */
   readonly path: string
+  /** Where the registry said to go instead of `path`; on another origin without credentials. */
+  readonly location?: URL | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly body?: RequestBody | undefined
+  /** As in `HttpRequest`. */
+  readonly headersMs?: number | undefined
+  /**
+   * True: what failed is not sent again, for it may have had its effect. A refusal for want of credentials is answered
+   * all the same, unless the body is a stream; then the next request has better ones.
+   */
+  readonly once?: boolean | undefined
   readonly scopes: readonly string[]
   /** What is asked for, for errors and notices: `docker.io/library/busybox:latest`. */
   readonly what: string
@@ -75,6 +85,7 @@ export class Endpoint {
       throw await this.#error(response, request)
     }
     const { what } = request
+    if (request.once) return attempt()
     const onRetry = (notice: RetryNotice): void => this.#onRetry?.({ ...notice, what })
     return retry(attempt, this.policy, { signal, onRetry })
   }
@@ -92,11 +103,12 @@ export class Endpoint {
   /** Tries the host's schemes in turn until one is what it speaks; when none is, the first one's failure tells. */
   async #inScheme(request: EndpointRequest, { signal }: AbortOptions): Promise<HttpResponse> {
     const { schemes } = this.host
+    if (request.location) return this.#at(request.location, request, { signal })
     let failure: unknown
     for (let at = this.#scheme; ; at++) {
       const last = this.#settled || at + 1 >= schemes.length
       try {
-        const response = await this.#authorized(request, schemes[at] ?? 'https', { signal })
+        const response = await this.#authorized(this.#url(request.path, at), request, { signal })
         // A server of TLS that is spoken to in plain text says so with this status.
         if (!last && response.status === 400) throw await this.#error(response, request)
         this.#scheme = at
@@ -110,21 +122,37 @@ export class Endpoint {
     }
   }
 
+  #url(path: string, at: number): URL {
+    const { address, path: base, schemes, standsFor } = this.host
+    const url = new URL(`${schemes[at] ?? 'https'}://${address}${base}${path}`)
+    if (standsFor !== undefined) url.searchParams.set('ns', standsFor)
+    return url
+  }
+
+  async #at(url: URL, request: EndpointRequest, options: AbortOptions): Promise<HttpResponse> {
+    const own = this.#url('', this.#scheme).origin === url.origin
+    if (own) return this.#authorized(url, request, options)
+    const { method, headers, body, headersMs } = request
+    return { ...(await this.#send({ method, url, headers, body, headersMs }, options)), crossed: true }
+  }
+
   async #authorized(
-    { method, path, headers, scopes }: EndpointRequest,
-    scheme: 'https' | 'http',
+    url: URL,
+    { method, headers, body, headersMs, scopes }: EndpointRequest,
     { signal }: AbortOptions,
   ): Promise<HttpResponse> {
-    const { name, address, path: base, standsFor, connection } = this.host
-    const url = new URL(`${scheme}://${address}${base}${path}`)
-    if (standsFor !== undefined) url.searchParams.set('ns', standsFor)
+    const { name, connection } = this.host
     const target = { name, origin: url, scopes, connection }
     let authorization = await this.#authorizer.authorization(target, { signal })
     for (let answers = 0; ; answers++) {
       const all = { ...this.host.headers, ...headers, ...(authorization !== undefined && { authorization }) }
-      const response = await this.#send({ method, url, headers: all, connection }, { signal })
+      const response = await this.#send(
+        { method, url, headers: all, body, headersMs, connection },
+        { signal },
+      )
       if (response.status !== 401 || response.crossed || answers === maxChallenges) return response
       if (!this.#authorizer.challenged(target, response, authorization, answers > 0)) return response
+      if (isStreamed(body)) return response
       const better = await this.#betterThan(authorization, target, response, { signal })
       if (better === undefined) return response
       await response.body.dump()

@@ -86,11 +86,13 @@ const codes: Readonly<Record<number, ErrorCode>> = {
   408: 'UNAVAILABLE',
   409: 'FAILED_PRECONDITION',
   410: 'NOT_FOUND',
+  412: 'FAILED_PRECONDITION',
   413: 'RESOURCE_EXHAUSTED',
   416: 'OUT_OF_RANGE',
   429: 'RESOURCE_EXHAUSTED',
   451: 'PERMISSION_DENIED',
   501: 'UNIMPLEMENTED',
+  507: 'RESOURCE_EXHAUSTED',
 }
 
 /** The code that an HTTP status of 400 and above stands for. */
@@ -110,11 +112,17 @@ function explain(
   if (status === 401 || status === 403)
     return `${what}: ${who} denies access (${status})${reason}; check that the repository exists and that the account may use it`
   if (status === 404 || status === 410) return `${what}: not found at ${who}${reason}`
+  if (status === 405 && isWrite(response))
+    return `${what}: ${who} does not allow ${response.method} (405)${reason}; it may be read-only, a mirror, or set up without deletion`
+  if (status === 413) return `${what}: ${who} takes no request of this size (413)${reason}`
+  if (status === 507) return `${what}: ${who} has no room for it (507)${reason}`
   if (status === 429) return `${what}: ${who} limits requests (429)${reason}; ${tryAgain(waitMs)}`
   if (status >= 500 || status === 408)
     return `${what}: ${who} failed (${status})${reason}; ${tryAgain(waitMs)}`
   return `${what}: ${response.method} ${sanitizeUrl(url)} answered ${status}${reason}`
 }
+
+const isWrite = ({ method }: HttpResponse): boolean => method !== 'GET' && method !== 'HEAD'
 
 const tryAgain = (waitMs: number | undefined): string =>
   waitMs === undefined ? 'try again later' : `try again in ${Math.ceil(waitMs / 1000)} s`

@@ -11,10 +11,27 @@ export interface HttpRequest {
   readonly url: URL
   /** By lower-case name. */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  readonly body?: string | Uint8Array | undefined
+  readonly body?: RequestBody | undefined
+  /** Milliseconds until the headers of the response, counted from the last byte sent; default: the client's. */
+  readonly headersMs?: number | undefined
   /** How to connect to this origin; absent: as to any. */
   readonly connection?: Connection | undefined
 }
+
+/** What a request carries: bytes, which can be sent again, or a stream, which cannot. */
+export type RequestBody = string | Uint8Array | StreamedBody
+
+/** A body that is sent as it comes. */
+export interface StreamedBody {
+  /** Bytes that `chunks` will give, told to the server; absent when that is not known. */
+  readonly size?: number | undefined
+  /** Iterated at most once, and left early when the request fails or is answered before its end. */
+  readonly chunks: AsyncIterable<Uint8Array>
+}
+
+/** True for a body that is gone once it was sent. */
+export const isStreamed = (body: RequestBody | undefined): body is StreamedBody =>
+  typeof body === 'object' && 'chunks' in body
 
 /** The bytes of a response: iterate them once, or `dump` them; a body that is left alone holds its connection. */
 export interface HttpBody extends AsyncIterable<Uint8Array> {

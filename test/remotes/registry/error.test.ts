@@ -46,6 +46,7 @@ test(maps, 405, 'UNIMPLEMENTED')
 test(maps, 408, 'UNAVAILABLE')
 test(maps, 409, 'FAILED_PRECONDITION')
 test(maps, 410, 'NOT_FOUND')
+test(maps, 412, 'FAILED_PRECONDITION')
 test(maps, 413, 'RESOURCE_EXHAUSTED')
 test(maps, 416, 'OUT_OF_RANGE')
 test(maps, 418, 'UNKNOWN')
@@ -54,6 +55,7 @@ test(maps, 451, 'PERMISSION_DENIED')
 test(maps, 500, 'UNAVAILABLE')
 test(maps, 501, 'UNIMPLEMENTED')
 test(maps, 503, 'UNAVAILABLE')
+test(maps, 507, 'RESOURCE_EXHAUSTED')
 test(maps, 599, 'UNAVAILABLE')
 test(maps, 302, 'UNKNOWN')
 
@@ -91,6 +93,16 @@ test(
   /b c \(A \[31m\)/,
   [{ code: 'A [31m', message: 'b c' }],
 )
+
+test('responseError() says of a refused write that the registry may be read-only', async t => {
+  const body = '{"errors":[{"code":"UNSUPPORTED","message":"The operation is unsupported."}]}'
+  const written = { ...response(405, body), method: 'POST' as const }
+  t.regex(
+    (await responseError(written, context)).message,
+    /does not allow POST \(405\).*UNSUPPORTED.*read-only/,
+  )
+  t.notRegex((await responseError(response(405), context)).message, /read-only/)
+})
 
 test('RegistryError shows no value of a query, wherever one looks', async t => {
   const error = await responseError(response(500, 'Authorization: Bearer hunter2-token'), context)
