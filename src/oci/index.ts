@@ -80,6 +80,8 @@ export {
   familiarReference,
   formatReference,
   fullReference,
+  isTag,
+  parseDomain,
   parseReference,
   parseSpec,
   type Reference,

@@ -89,8 +89,11 @@ const splitName = (name: string, refuse: Refuse): Pick<Reference, 'domain' | 'pa
 
 const looksLikeDomain = (first: string): boolean => /[.:]/.test(first) || first === 'localhost'
 
+/** True for what can be a tag. */
+export const isTag = (text: string): boolean => text.length <= maxTagLength && tagShape.test(text)
+
 const checkTag = (tag: string, refuse: Refuse): string => {
-  if (tag.length <= maxTagLength && tagShape.test(tag)) return tag
+  if (isTag(tag)) return tag
   return refuse(
     `${JSON.stringify(tag)} is not a tag: at most ${maxTagLength} letters, digits, "_", "." and "-", not "." or "-" first`,
   )
@@ -102,6 +105,20 @@ const readDigest = (text: string, refuse: Refuse): Digest => {
   } catch (error) {
     return refuse(error instanceof Error ? error.message : String(error))
   }
+}
+
+/**
+ * A registry as people name it: a host that has a `.`, a port, or is `localhost`.
+ *
+ * @throws INVALID_ARGUMENT  none
+ */
+export function parseDomain(text: string): string {
+  const domain = text === 'index.docker.io' ? defaultDomain : text
+  if (looksLikeDomain(domain) && domainShape.test(domain)) return domain
+  throw new OrlopError(
+    'INVALID_ARGUMENT',
+    `registry ${JSON.stringify(text.slice(0, 300))}: not a host, as in ghcr.io or localhost:5000`,
+  )
 }
 
 /** Domain and path, without tag and digest: `docker.io/library/alpine`. */

@@ -45,4 +45,12 @@ export {
 } from './registry/hosts.ts'
 export { RegistryResolver, type RegistryResolverOptions } from './registry/resolver.ts'
 export type { RetryPolicy } from './registry/retry.ts'
-export type { Fetcher, Pusher, Resolver } from './types.ts'
+export type {
+  FetchedManifest,
+  Fetcher,
+  ListOptions,
+  Pusher,
+  ReferrersOptions,
+  RemoteRepository,
+  Resolver,
+} from './types.ts'

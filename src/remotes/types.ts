@@ -1,9 +1,57 @@
 import type { Ingester, Provider } from '../content/types.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 
 /** The blobs and manifests of one repository, to read. Bytes come unverified, as from any provider. */
 export interface Fetcher extends Provider {}
+
+/** A manifest or index as it came; its bytes are what its digest says. */
+export interface FetchedManifest {
+  readonly target: Descriptor
+  readonly bytes: Uint8Array
+}
+
+/** How names are listed. */
+export interface ListOptions extends AbortOptions {
+  /** Names in one page; default: as many as the registry likes. It does not limit how many come in all. */
+  readonly pageSize?: number | undefined
+  /** Start after this name. */
+  readonly last?: string | undefined
+}
+
+/** Which referrers are wanted. */
+export interface ReferrersOptions extends AbortOptions {
+  /** Only those of this type; default: all. */
+  readonly artifactType?: string | undefined
+}
+
+/** One repository, to read and to look around in. */
+export interface RemoteRepository extends Fetcher {
+  /**
+   * The descriptor that a tag or digest points at; frozen. A digest may be a blob's as well.
+   *
+   * @throws NOT_FOUND  neither
+   */
+  resolve(name: string, options?: AbortOptions): Promise<Descriptor>
+  /**
+   * The manifest or index that a tag or digest points at.
+   *
+   * @throws NOT_FOUND  no such manifest
+   * @throws DATA_LOSS  the bytes are not what the digest says
+   */
+  manifest(name: string, options?: AbortOptions): Promise<FetchedManifest>
+  /** Whether a blob, manifest or index is there; its bytes are not read. */
+  has(target: Pick<Descriptor, 'digest' | 'mediaType'>, options?: AbortOptions): Promise<boolean>
+  /**
+   * The tags, in the registry's order; asked for page by page.
+   *
+   * @throws NOT_FOUND  at the first `next()`, when there is no such repository
+   */
+  tags(options?: ListOptions): AsyncIterable<string>
+  /** What refers to a manifest or index through `subject`; nothing when nothing does, or when it is not there. */
+  referrers(digest: Digest, options?: ReferrersOptions): AsyncIterable<Descriptor>
+}
 
 /** One repository, to write. */
 export interface Pusher extends Ingester {

@@ -44,8 +44,8 @@ export class TokenDesk {
     if (!this.#auth) return undefined
     if (this.#auth.type === 'basic')
       return authorization === this.basic ? undefined : denied('Basic realm="a, quoted \\"realm\\""')
-    const repository = /^\/v2\/(.+)\/(?:manifests|blobs|tags)\//.exec(url)?.[1]
-    const scope = `repository:${repository}:pull`
+    const repository = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\//.exec(url)?.[1]
+    const scope = url.startsWith('/v2/_catalog') ? 'registry:catalog:*' : `repository:${repository}:pull`
     if (
       this.#valid
         .get(authorization.replace(/^Bearer /, ''))

@@ -6,6 +6,7 @@ import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { isIndex, isManifest, mediaTypes } from '../../src/oci/media-type.ts'
 import { type Answer, json } from './registry-answer.ts'
 import { type RegistryAuth, TokenDesk } from './registry-auth.ts'
+import { type ListRules, listAnswer } from './registry-lists.ts'
 import type { Teardown } from './tmp.ts'
 
 /** One request as it came in. */
@@ -29,7 +30,7 @@ export interface Exchange {
 export type Fault = (exchange: Exchange) => void
 
 /** How to set up a registry. */
-export interface RegistryOptions {
+export interface RegistryOptions extends ListRules {
   readonly auth?: RegistryAuth
   /** Key and certificate: the registry speaks TLS. */
   readonly tls?: { readonly key: string; readonly cert: string }
@@ -55,10 +56,12 @@ export class TestRegistry {
   readonly requests: SeenRequest[] = []
   readonly tokens: TokenDesk
   readonly #contents = new Map<string, Content>()
+  readonly #lists: ListRules
   #rules: Rule[] = []
 
-  constructor(host: string, { auth }: RegistryOptions) {
+  constructor(host: string, { auth, ...lists }: RegistryOptions) {
     this.host = host
+    this.#lists = lists
     this.tokens = new TokenDesk(`http://${host}`, auth)
   }
 
@@ -154,8 +157,9 @@ export class TestRegistry {
     if (path === '/token') return this.tokens.issue(request, body)
     const refusal = this.tokens.refuse(request)
     if (refusal) return refusal
-    const tags = /^\/v2\/(.+)\/tags\/list$/.exec(path)?.[1]
-    if (tags !== undefined) return json(200, { name: tags, tags: this.#tags(tags) })
+    const stored = [...this.#contents].map(([at, content]) => ({ path: at, ...content }))
+    const list = listAnswer(request, stored, this.#lists)
+    if (list) return list
     const content = this.#contents.get(path)
     if (!content)
       return json(404, {
@@ -168,13 +172,6 @@ export class TestRegistry {
       headers: { 'content-type': content.mediaType, 'docker-content-digest': content.digest },
       body: content.bytes,
     })
-  }
-
-  #tags(repository: string): readonly string[] {
-    const prefix = `/v2/${repository}/manifests/`
-    return [...this.#contents.keys()]
-      .filter(path => path.startsWith(prefix) && !path.includes(':'))
-      .map(path => path.slice(prefix.length))
   }
 }
 

@@ -5,6 +5,7 @@ import { kindOfDocument, maxManifestSize } from '../../oci/document.ts'
 import { isObject, parseJson } from '../../oci/json.ts'
 import { isDockerType, isIndex, isManifest, isSchema1, mediaTypes } from '../../oci/media-type.ts'
 import type { AbortOptions } from '../../options.ts'
+import type { FetchedManifest } from '../types.ts'
 import type { Endpoint, EndpointRequest } from './endpoint.ts'
 import { hasStatus, RegistryError } from './error.ts'
 import { contentLength, contentType, type HttpResponse, headerValue, readUpTo } from './http.ts'
@@ -17,12 +18,6 @@ const accept = [
   mediaTypes.dockerManifest,
   '*/*',
 ].join(', ')
-
-/** A manifest or index as it came, its bytes checked against the digest where one was asked for. */
-export interface FetchedManifest {
-  readonly target: Descriptor
-  readonly bytes: Uint8Array
-}
 
 /**
  * The descriptor of what a tag or digest points at: by HEAD where that tells enough, else by reading the manifest.
@@ -58,11 +53,11 @@ export async function resolveManifest(
 }
 
 /**
- * A manifest or index, whole.
+ * A manifest or index, whole. Its digest is of the algorithm that `name` or the registry has it in, else sha256.
  *
  * @throws RESOURCE_EXHAUSTED  more than 4 MiB
  * @throws INVALID_ARGUMENT  not JSON, or of a type that cannot be told
- * @throws DATA_LOSS  the bytes are not what `name`, a digest, says
+ * @throws DATA_LOSS  the bytes are not what `name`, a digest, says; or for a tag what the registry says they are
  */
 export function fetchManifest(
   endpoint: Endpoint,
@@ -76,7 +71,7 @@ export function fetchManifest(
     refuseLarge(response.encoded ? undefined : contentLength(response), what)
     const { bytes, whole } = await readUpTo(response.body, maxManifestSize)
     if (!whole) refuseLarge(Number.POSITIVE_INFINITY, what)
-    const digest = checkDigest(bytes, name, what)
+    const digest = checkDigest(bytes, isDigest(name) ? name : claimedDigest(response), what)
     const mediaType = mediaTypeOf(contentType(response), bytes, what)
     return { target: Object.freeze({ mediaType, digest, size: bytes.byteLength }), bytes }
   }
@@ -95,15 +90,38 @@ const manifestRequest = ({ host }: Endpoint, repository: string, name: string): 
 async function claim(response: HttpResponse, what: string): Promise<Descriptor | undefined> {
   await response.body.dump()
   const mediaType = contentType(response)
-  const digest = headerValue(response.headers, 'docker-content-digest')
+  const digest = claimedDigest(response)
   const size = contentLength(response)
   if (isSchema1({ mediaType })) throw schema1(what)
   refuseLarge(size, what)
   const encoded = headerValue(response.headers, 'content-encoding') ?? 'identity'
   if (size === undefined || size === 0 || encoded !== 'identity') return undefined
-  if (digest === undefined || !isDigest(digest) || !(isManifest({ mediaType }) || isIndex({ mediaType })))
-    return undefined
+  if (digest === undefined || !(isManifest({ mediaType }) || isIndex({ mediaType }))) return undefined
   return Object.freeze({ mediaType, digest, size })
+}
+
+/** The digest that the registry says it is; one that cannot be read is none. */
+function claimedDigest({ headers }: HttpResponse): Digest | undefined {
+  const digest = headerValue(headers, 'docker-content-digest')
+  return digest !== undefined && isDigest(digest) ? digest : undefined
+}
+
+/** True when a manifest or index is there. */
+export async function hasManifest(
+  endpoint: Endpoint,
+  repository: string,
+  digest: Digest,
+  options?: AbortOptions,
+): Promise<boolean> {
+  const request = manifestRequest(endpoint, repository, digest)
+  const read = async ({ status, body }: HttpResponse): Promise<number> => {
+    await body.dump()
+    return status
+  }
+  const accept = [404, 405, 501]
+  const status = await endpoint.exchange({ ...request, method: 'HEAD', accept }, read, options)
+  if (status === 404) return false
+  return status < 300 || (await endpoint.exchange({ ...request, accept: [404] }, read, options)) < 300
 }
 
 function refuseLarge(size: number | undefined, what: string): void {
@@ -114,13 +132,13 @@ function refuseLarge(size: number | undefined, what: string): void {
   )
 }
 
-function checkDigest(bytes: Uint8Array, name: string, what: string): Digest {
-  if (!isDigest(name)) return digestOf(bytes)
-  const actual = digestOf(bytes, algorithmOf(name))
-  if (actual !== name)
+function checkDigest(bytes: Uint8Array, expected: Digest | undefined, what: string): Digest {
+  if (expected === undefined) return digestOf(bytes)
+  const actual = digestOf(bytes, algorithmOf(expected))
+  if (actual !== expected)
     throw new OrlopError(
       'DATA_LOSS',
-      `${what}: the registry sent ${bytes.byteLength} bytes of ${actual} instead`,
+      `${what}: expected ${expected}, the registry sent ${bytes.byteLength} bytes of ${actual} instead`,
     )
   return actual
 }

@@ -6,13 +6,16 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
 import { isIndex, isManifest, isSchema1, mediaTypes } from '../../oci/media-type.ts'
 import type { AbortOptions } from '../../options.ts'
-import type { Fetcher } from '../types.ts'
+import type { FetchedManifest, Fetcher, ListOptions, ReferrersOptions } from '../types.ts'
 import type { Endpoint, EndpointRequest } from './endpoint.ts'
 import { RegistryError } from './error.ts'
 import { readRanges } from './fetch.ts'
 import { type ForeignOptions, fetchableUrls, foreignBlob } from './foreign.ts'
+import type { Capability } from './hosts.ts'
 import { contentLength, contentType, type HttpResponse } from './http.ts'
-import { fetchManifest, resolveManifest } from './manifests.ts'
+import { listTags } from './lists.ts'
+import { fetchManifest, hasManifest, resolveManifest } from './manifests.ts'
+import { referrersByApi, referrersByTag } from './referrers.ts'
 import type { RetryNotice } from './retry.ts'
 import { repositoryScope } from './scope.ts'
 
@@ -41,6 +44,43 @@ export class Repository implements Fetcher {
       if (!isNotFound(error) || !isDigest(name)) throw error
       return (await this.#resolveBlob(name, options)) ?? Promise.reject(error)
     }
+  }
+
+  /** What this endpoint may be asked for. */
+  get capabilities(): ReadonlySet<Capability> {
+    return this.#endpoint.host.capabilities
+  }
+
+  /** See `fetchManifest`. */
+  manifest(name: string, options?: AbortOptions): Promise<FetchedManifest> {
+    return fetchManifest(this.#endpoint, this.#path, name, options)
+  }
+
+  /** Whether a blob, manifest or index is there. */
+  async has(target: Pick<Descriptor, 'digest' | 'mediaType'>, options?: AbortOptions): Promise<boolean> {
+    const { digest } = target
+    if (isManifest(target) || isIndex(target)) return hasManifest(this.#endpoint, this.#path, digest, options)
+    const request: EndpointRequest = { ...this.#blobRequest(digest), method: 'HEAD', accept: [404] }
+    const read = async ({ status, body }: HttpResponse): Promise<boolean> => {
+      await body.dump()
+      return status !== 404
+    }
+    return this.#endpoint.exchange(request, read, options)
+  }
+
+  /** See `listTags`. */
+  tags(options?: ListOptions): AsyncIterable<string> {
+    return listTags(this.#endpoint, this.#path, options)
+  }
+
+  /** See `referrersByApi`. */
+  referrersByApi(digest: Digest, options?: ReferrersOptions): AsyncIterable<Descriptor> {
+    return referrersByApi(this.#endpoint, this.#path, digest, options)
+  }
+
+  /** See `referrersByTag`. */
+  referrersByTag(digest: Digest, options?: ReferrersOptions): AsyncIterable<Descriptor> {
+    return referrersByTag(this.#endpoint, this.#path, digest, options)
   }
 
   /**

@@ -1,15 +1,15 @@
-import { firstOf } from '../../content/first-of.ts'
-import { isNotFound, OrlopError } from '../../errors.ts'
+import { OrlopError } from '../../errors.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
-import { parseReference, type Reference } from '../../oci/reference.ts'
+import { parseDomain, parseReference, type Reference, repositoryName } from '../../oci/reference.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { OnProgress } from '../progress.ts'
-import type { Fetcher, Resolver } from '../types.ts'
+import type { Fetcher, ListOptions, RemoteRepository, Resolver } from '../types.ts'
 import { Authorizer } from './auth.ts'
 import { HttpClient, type HttpClientOptions } from './client.ts'
 import type { Credentials } from './credential.ts'
 import { dockerCredentials } from './credentials.ts'
 import { Endpoint, type OnRetry } from './endpoint.ts'
+import { firstAnswer, firstList } from './first-answer.ts'
 import type { ForeignOptions } from './foreign.ts'
 import {
   type Capability,
@@ -19,6 +19,8 @@ import {
   type HostsOptions,
   type Place,
 } from './hosts.ts'
+import { listRepositories } from './lists.ts'
+import { MirroredRepository } from './mirrored.ts'
 import { refusePrivate } from './private-address.ts'
 import { Repository } from './repository.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
@@ -98,10 +100,30 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
    *
    * @throws INVALID_ARGUMENT  no reference
    */
-  async fetcher(reference: string, options?: AbortOptions): Promise<Fetcher> {
-    const repositories = await this.#repositories(parseReference(reference), ['pull'], options)
-    const [only] = repositories
-    return repositories.length === 1 && only ? only : firstOf(...repositories)
+  fetcher(reference: string, options?: AbortOptions): Promise<Fetcher> {
+    return this.repository(reference, options)
+  }
+
+  /**
+   * The repository of a reference, to read and to look around in; a tag or digest of the reference is not looked at.
+   *
+   * @throws INVALID_ARGUMENT  no reference
+   */
+  async repository(reference: string, options?: AbortOptions): Promise<RemoteRepository> {
+    const parsed = parseReference(reference)
+    const repositories = await this.#repositories(parsed, ['pull'], options)
+    return new MirroredRepository(repositoryName(parsed), repositories)
+  }
+
+  /**
+   * The repositories of a registry: those that it cares to tell of, and to whom.
+   *
+   * @param registry  a host, with a port where it has one
+   * @throws INVALID_ARGUMENT  no host
+   * @throws NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED  at the first `next()`: the registry tells nobody, or not us
+   */
+  repositories(registry: string, options: ListOptions = {}): AsyncIterable<string> {
+    return this.#listRepositories(parseDomain(registry), options)
   }
 
   /** Drops every connection; what is under way fails. */
@@ -112,6 +134,12 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  async *#listRepositories(domain: string, options: ListOptions): AsyncGenerator<string> {
+    const hosts = await this.#capable({ domain }, ['pull', 'resolve'], options)
+    const lists = hosts.map(host => listRepositories(this.#endpoint(host), options))
+    yield* firstList(lists, options)
   }
 
   async #repositories(
@@ -153,22 +181,4 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
 
   readonly #onRetry: OnRetry = ({ what, attempt, delayMs, error }) =>
     this.#onProgress?.({ type: 'retry', what, attempt, delayMs, reason: error.message })
-}
-
-/** What the first host answers that does; of several failures the first one that says more than "not found". */
-async function firstAnswer<T>(
-  repositories: readonly Repository[],
-  ask: (repository: Repository) => Promise<T>,
-  { signal }: AbortOptions,
-): Promise<T> {
-  let failure: unknown
-  for (const repository of repositories) {
-    try {
-      return await ask(repository)
-    } catch (error) {
-      signal?.throwIfAborted()
-      if (failure === undefined || (isNotFound(failure) && !isNotFound(error))) failure = error
-    }
-  }
-  throw failure
 }
