@@ -7,7 +7,7 @@ import { type Teardown, temporaryDirectory } from './tmp.ts'
 export interface DockerRegistry {
   /** `127.0.0.1:<port>` */
   readonly host: string
-  /** `http://127.0.0.1:<port>` */
+  /** `http://127.0.0.1:<port>`, or https */
   readonly url: string
   /** Where it keeps its data. */
   readonly directory: string
@@ -17,6 +17,10 @@ export interface DockerRegistry {
 export interface DockerRegistryOptions {
   /** `open`: everybody. `basic`: htpasswd with `registryUser`. `{realm, …}`: tokens of an issuer. Default: open. */
   readonly auth?: 'open' | 'basic' | TokenAuth
+  /** PEM text: it speaks TLS, and with `clientCa` only to whom that authority knows. Default: plain HTTP. */
+  readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string }
+  /** The registry (`http://…`) that it is a pull-through mirror of. */
+  readonly proxyOf?: string
 }
 
 /** Settings of distribution's token auth. */
@@ -43,11 +47,11 @@ export const registryUser = {
  */
 export async function startDockerRegistry(
   t: Teardown,
-  { auth = 'open' }: DockerRegistryOptions = {},
+  options: DockerRegistryOptions = {},
 ): Promise<DockerRegistry> {
   const directory = await temporaryDirectory(t)
   await fs.writeFile(path.join(directory, 'htpasswd'), registryUser.htpasswd)
-  await fs.writeFile(path.join(directory, 'config.yml'), configuration(directory, auth))
+  await fs.writeFile(path.join(directory, 'config.yml'), await configuration(directory, options))
   const { child, outcome } = start('docker-registry', ['serve', path.join(directory, 'config.yml')], {
     deadline: 3_600_000,
   })
@@ -64,18 +68,41 @@ export async function startDockerRegistry(
     }),
     outcome.then(({ stderr }) => Promise.reject(new Error(`docker-registry did not start:\n${stderr}`))),
   ])
-  return { host, url: `http://${host}`, directory }
+  return { host, url: `${options.tls ? 'https' : 'http'}://${host}`, directory }
 }
 
-const configuration = (directory: string, auth: 'open' | 'basic' | TokenAuth): string =>
+const configuration = async (
+  directory: string,
+  { auth = 'open', tls, proxyOf }: DockerRegistryOptions,
+): Promise<string> =>
   JSON.stringify({
     version: 0.1,
     log: { level: 'info', accesslog: { disabled: true } },
     storage: { filesystem: { rootdirectory: path.join(directory, 'data') }, delete: { enabled: true } },
-    http: { addr: '127.0.0.1:0', secret: 'not a secret' },
+    http: {
+      addr: '127.0.0.1:0',
+      secret: 'not a secret',
+      ...(tls && { tls: await tlsSection(directory, tls) }),
+    },
     validation: { manifests: { urls: { allow: ['^https?://'] } } },
+    ...(proxyOf !== undefined && { proxy: { remoteurl: proxyOf } }),
     ...(auth === 'open' ? {} : { auth: authSection(directory, auth) }),
   })
+
+async function tlsSection(
+  directory: string,
+  { cert, key, clientCa }: NonNullable<DockerRegistryOptions['tls']>,
+) {
+  const file = async (name: string, text: string): Promise<string> => {
+    await fs.writeFile(path.join(directory, name), text)
+    return path.join(directory, name)
+  }
+  return {
+    certificate: await file('server.pem', cert),
+    key: await file('server.key', key),
+    ...(clientCa !== undefined && { clientcas: [await file('clients.pem', clientCa)] }),
+  }
+}
 
 const authSection = (directory: string, auth: 'basic' | TokenAuth) =>
   auth === 'basic'

@@ -1,6 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { type Descriptor, descriptorOf } from '../../src/oci/descriptor.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
 import { isIndex, isManifest, mediaTypes } from '../../src/oci/media-type.ts'
@@ -16,6 +17,8 @@ export interface SeenRequest {
   readonly path: string
   readonly headers: http.IncomingHttpHeaders
   readonly body: string
+  /** The name in the client certificate that was shown; absent: none was, or no TLS. */
+  readonly peer?: string
 }
 
 /** One exchange that a fault may take over. */
@@ -32,8 +35,8 @@ export type Fault = (exchange: Exchange) => void
 /** How to set up a registry. */
 export interface RegistryOptions extends ListRules {
   readonly auth?: RegistryAuth
-  /** Key and certificate: the registry speaks TLS. */
-  readonly tls?: { readonly key: string; readonly cert: string }
+  /** Key and certificate, perhaps what it asks of clients: the registry speaks TLS. */
+  readonly tls?: Pick<https.ServerOptions, 'key' | 'cert' | 'ca' | 'requestCert' | 'rejectUnauthorized'>
 }
 
 interface Content {
@@ -140,7 +143,8 @@ export class TestRegistry {
   /** Takes one exchange; for the server. */
   take(request: http.IncomingMessage, response: http.ServerResponse, body: string): void {
     const { method = '', url: path = '', headers } = request
-    this.requests.push({ method, path, headers: { ...headers }, body })
+    const peer = peerOf(request)
+    this.requests.push({ method, path, headers: { ...headers }, body, ...(peer !== undefined && { peer }) })
     const fault = this.#fault(`${method} ${path}`)
     const exchange = { request, response, answer: () => this.#answer(request, body) }
     if (fault) fault(exchange)
@@ -216,6 +220,11 @@ async function listen(
     server.close()
   })
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
+}
+
+const peerOf = ({ socket }: http.IncomingMessage): string | undefined => {
+  const name = socket instanceof TLSSocket ? socket.getPeerCertificate().subject?.CN : undefined
+  return typeof name === 'string' ? name : undefined
 }
 
 /** Sends an answer as it is, with its length unless it says otherwise; to HEAD only its headers. */

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { Agent, buildConnector, Dispatcher } from 'undici'
+import type { buildConnector, Dispatcher } from 'undici'
 import { isOrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
 import { version } from '../../version.ts'
@@ -15,6 +15,8 @@ import {
   type RequestBody,
 } from './http.ts'
 import { type AddressGuard, guardedLookup } from './private-address.ts'
+import { proxyFor } from './proxy.ts'
+import { secureContext, type TrustOptions } from './tls.ts'
 import { transportError } from './transport-error.ts'
 
 /** How long each stage may take, in milliseconds. */
@@ -28,10 +30,10 @@ export interface Timeouts {
 }
 
 /** Options of `HttpClient`. */
-export interface HttpClientOptions {
+export interface HttpClientOptions extends TrustOptions {
   /**
-   * Carries the requests in place of our own. It is not closed with the client; how it connects is its own affair, so
-   * `guard` sees only hosts that are addresses themselves.
+   * Carries the requests in place of our own. It is not closed with the client; how it connects is its own affair:
+   * `guard` sees only hosts that are addresses themselves, and certificates, authorities and proxies are its own.
    */
   readonly dispatcher?: Dispatcher | undefined
   /** Default `orlop/<version>`. */
@@ -45,18 +47,20 @@ export interface HttpClientOptions {
   readonly skipVerify?: boolean | undefined
 }
 
+type SocketOptions = buildConnector.BuildOptions & { readonly autoSelectFamilyAttemptTimeout?: number }
+
 const defaultTimeouts: Timeouts = { connectMs: 30_000, headersMs: 60_000, idleMs: 30_000 }
 
 /**
  * Sends single HTTP requests: no redirects, no credentials, no second try; those are wrapped around it.
  *
- * Connections are kept and shared; the proxies of `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are used, but never for
- * this machine itself.
+ * Connections are kept and shared by all requests that connect in the same way. The proxies of the environment are used,
+ * see `proxyFor`; but where a guard looks at addresses, there is none.
  */
 export class HttpClient implements AsyncDisposable {
   readonly #options: HttpClientOptions
   readonly #timeouts: Timeouts
-  /** One for each way to connect, which may have certificates of its own. */
+  /** One for each way to connect: by certificates, authorities and proxy. */
   readonly #own = new Map<string, Promise<Dispatcher>>()
   readonly #general: Connection
   readonly #userAgent: string
@@ -81,8 +85,10 @@ export class HttpClient implements AsyncDisposable {
 
   async #send(request: HttpRequest, { signal }: AbortOptions): Promise<HttpResponse> {
     const { method, url, body, connection } = request
+    const { guard, dispatcher: given } = this.#options
+    const proxy = guard || given ? undefined : proxyFor(url)
     try {
-      const dispatcher = this.#options.dispatcher ?? (await this.#dispatcher(connection))
+      const dispatcher = given ?? (await this.#dispatcher(connection, proxy))
       const response = await dispatcher.request({
         origin: url.origin,
         path: url.pathname + url.search,
@@ -99,7 +105,7 @@ export class HttpClient implements AsyncDisposable {
       return receive(request, response, signal)
     } catch (error) {
       signal?.throwIfAborted()
-      throw isOrlopError(error) ? error : transportError(error, request)
+      throw isOrlopError(error) ? error : transportError(error, request, proxy)
     }
   }
 
@@ -125,13 +131,14 @@ export class HttpClient implements AsyncDisposable {
     }
   }
 
-  #dispatcher(special: Connection | undefined): Promise<Dispatcher> {
-    const connection = joinConnections(this.#general, special)
-    const key = JSON.stringify(connection)
+  #dispatcher(special: Connection | undefined, proxy: URL | undefined): Promise<Dispatcher> {
+    const connection = joinConnections({ ...this.#general, connectMs: this.#timeouts.connectMs }, special)
+    const key = JSON.stringify([connection, proxy?.href])
     const known = this.#own.get(key)
     if (known) return known
-    const opened = open(connection, this.#options.guard, this.#timeouts)
+    const opened = open(connection, proxy, this.#options)
     this.#own.set(key, opened)
+    opened.catch(() => this.#own.delete(key))
     return opened
   }
 }
@@ -143,43 +150,40 @@ const bodyOf = (body: RequestBody | undefined): string | Uint8Array | Readable |
 /** undici is loaded here, at the first request: it takes longer than all of orlop. */
 async function open(
   connection: Connection,
-  guard: AddressGuard | undefined,
-  timeouts: Timeouts,
+  proxy: URL | undefined,
+  { guard, ...trust }: HttpClientOptions,
 ): Promise<Dispatcher> {
-  const { Agent, EnvHttpProxyAgent } = await import('undici')
-  const connect = await connectOptions(connection, timeouts)
-  const options: Agent.Options = {
-    keepAliveTimeout: 30_000,
+  const { Agent, buildConnector, ProxyAgent } = await import('undici')
+  const keepAliveTimeout = 30_000
+  const sockets: SocketOptions = {
+    ...(connection.connectMs !== undefined && { timeout: connection.connectMs }),
     // A first address that does not answer is given a second, not Node's 250 ms, which far registries miss.
     autoSelectFamilyAttemptTimeout: 1000,
-    connect: { ...connect, ...(guard && { lookup: guardedLookup(guard) }) },
   }
-  // A guard looks at where connections go; through a proxy it would look at the proxy.
-  if (guard || !hasProxy(process.env)) return new Agent(options)
-  const { no_proxy: lower, NO_PROXY: upper } = process.env
-  const noProxy = `${lower ?? upper ?? ''},localhost,127.0.0.1,::1`
-  // What lies behind a proxy is connected to by other options than the proxy itself.
-  return new EnvHttpProxyAgent({ ...options, requestTls: connect, noProxy })
-}
-
-async function connectOptions(
-  { ca, certificates = [], skipVerify, connectMs }: Connection,
-  timeouts: Timeouts,
-): Promise<buildConnector.BuildOptions> {
-  const roots = ca ? (await import('node:tls')).rootCertificates : []
-  return {
-    timeout: connectMs ?? timeouts.connectMs,
-    ...(ca && { ca: [...roots, ...ca] }),
-    ...(certificates.length > 0 && {
-      cert: certificates.map(({ cert }) => cert),
-      key: certificates.map(({ key }) => key),
-    }),
-    ...(skipVerify && { rejectUnauthorized: false }),
+  const secured = async (): Promise<SocketOptions> => ({
+    ...sockets,
+    secureContext: await secureContext(connection, trust),
+    ...(connection.skipVerify && { rejectUnauthorized: false }),
+  })
+  if (proxy) {
+    const proxyTls = { ...sockets, secureContext: await secureContext({}, trust) }
+    // A tunnel is for TLS only: many a proxy opens none to other ports.
+    const tunnel = { uri: proxy.href, proxyTunnel: false, proxyTls, requestTls: await secured() }
+    return new ProxyAgent({ keepAliveTimeout, ...tunnel })
   }
+  const lookup = guard && { lookup: guardedLookup(guard) }
+  const plain = buildConnector({ ...sockets, ...lookup })
+  let tls: Promise<buildConnector.connector> | undefined
+  const connect: buildConnector.connector = (options, callback) => {
+    if (options.protocol !== 'https:') return plain(options, callback)
+    tls ??= secured().then(found => buildConnector({ ...found, ...lookup }))
+    tls.then(
+      connector => connector(options, callback),
+      error => callback(error, null),
+    )
+  }
+  return new Agent({ keepAliveTimeout, connect })
 }
-
-const hasProxy = (env: NodeJS.ProcessEnv): boolean =>
-  ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY'].some(name => env[name])
 
 function receive(
   request: HttpRequest,

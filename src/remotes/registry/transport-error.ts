@@ -1,13 +1,21 @@
+import { isObject } from '../../oci/json.ts'
 import { RegistryError, sanitizeUrl } from './error.ts'
 import type { HttpRequest } from './http.ts'
 
 /** A failure below HTTP as a `RegistryError` without status: what was asked, what broke, what to do. */
-export function transportError(thrown: unknown, { method, url }: HttpRequest): RegistryError {
+export function transportError(thrown: unknown, request: HttpRequest, proxy?: URL): RegistryError {
+  const { method, url } = request
   const cause = innermost(thrown)
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   const text = texts[code]?.(url) ?? tlsText(code, url) ?? `${url.host}: ${messageOf(cause)}`
+  const hint = isWordless(cause, request) ? '; does it want a client certificate (--tlscert, --tlskey)?' : ''
   const kind = code.startsWith('Z_') ? 'DATA_LOSS' : 'UNAVAILABLE'
-  return new RegistryError(kind, `${method} ${sanitizeUrl(url)}: ${text}`, { method, url, cause })
+  const way = proxy ? ` (through the proxy ${proxy.protocol}//${proxy.host}; see HTTPS_PROXY, NO_PROXY)` : ''
+  return new RegistryError(kind, `${method} ${sanitizeUrl(url)}: ${text}${hint}${way}`, {
+    method,
+    url,
+    cause,
+  })
 }
 
 /** When every address of a host fails, Node hides the reasons in an AggregateError. */
@@ -15,6 +23,18 @@ const innermost = (error: unknown): unknown =>
   error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+/**
+ * True when a server of TLS closed a fresh connection at the first request of somebody without certificate: since TLS 1.3
+ * that is how it says that it wants one, and the alert that tells so mostly comes too late to be seen.
+ */
+const isWordless = (error: unknown, { url, connection }: HttpRequest): boolean =>
+  url.protocol === 'https:' &&
+  !connection?.certificates &&
+  error instanceof Error &&
+  'socket' in error &&
+  isObject(error.socket) &&
+  error.socket.bytesRead === 0
 
 const broke = (): string => 'the connection broke before the response was complete'
 
@@ -46,5 +66,10 @@ function plainText(url: URL): string {
 const certificate =
   /^(CERT_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|ERR_TLS_CERT_ALTNAME_INVALID|HOSTNAME_MISMATCH)/
 
-const tlsText = (code: string, url: URL): string | undefined =>
-  certificate.test(code) ? `the certificate of ${url.host} is not trusted (${code})` : undefined
+function tlsText(code: string, url: URL): string | undefined {
+  if (certificate.test(code))
+    return `the certificate of ${url.host} is not trusted (${code}); trust who signed it (--tlscacert), or check nothing (--skip-verify)`
+  if (/ALERT_(CERTIFICATE_REQUIRED|BAD_CERTIFICATE|UNKNOWN_CA|HANDSHAKE_FAILURE)$/.test(code))
+    return `${url.host} refuses to speak TLS with this machine (${code}); does it want a client certificate (--tlscert, --tlskey)?`
+  return undefined
+}
