@@ -29,5 +29,5 @@ function wildcards(domain: string): readonly string[] {
 export function pathScopes(path: string): readonly string[] {
   const scopes: string[] = []
   for (let at = path.length; at > 0; at = path.lastIndexOf('/', at - 1)) scopes.push(path.slice(0, at))
-  return scopes
+  return scopes.filter(scope => scope !== '/')
 }

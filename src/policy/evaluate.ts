@@ -10,6 +10,7 @@ import type { AbortOptions } from '../options.ts'
 import { loadKeyring, verifySimple } from './signed-by.ts'
 import { loadSigstoreKeys, reasonOf, verifySigstore } from './sigstore.ts'
 import type {
+  Claim,
   Policy,
   PolicyImage,
   Requirement,
@@ -118,8 +119,8 @@ async function judgeSignedBy(
 ): Promise<RequirementVerdict> {
   const fits = (signature: Signature): signature is SimpleSignature => signature.format === 'simple-signing'
   const keyring = lazy(() => loadKeyring(requirement, options))
-  const verify = async (signature: SimpleSignature): Promise<Signed> =>
-    verifySimple(signature, await keyring(), image, requirement)
+  const verify = async (signature: SimpleSignature, claim: Claim): Promise<Signed> =>
+    verifySimple(signature, await keyring(), claim, requirement)
   return judgeSignatures(requirement.type, image, fits, verify, options)
 }
 
@@ -131,8 +132,8 @@ async function judgeSigstoreSigned(
   const fits = (signature: Signature): signature is SigstoreSignature =>
     signature.format === 'sigstore' && signature.mediaType === sigstoreSignatureType
   const keys = lazy(() => loadSigstoreKeys(requirement, options))
-  const verify = async (signature: SigstoreSignature): Promise<Signed> =>
-    verifySigstore(signature, await keys(), image, requirement)
+  const verify = async (signature: SigstoreSignature, claim: Claim): Promise<Signed> =>
+    verifySigstore(signature, await keys(), claim, requirement)
   return judgeSignatures(requirement.type, image, fits, verify, options)
 }
 
@@ -145,28 +146,25 @@ async function judgeSignatures<S extends Signature>(
   type: Requirement['type'],
   image: PolicyImage,
   fits: (signature: Signature) => signature is S,
-  verify: (signature: S) => Promise<Signed>,
+  verify: (signature: S, claim: Claim) => Promise<Signed>,
   { signal }: AbortOptions,
 ): Promise<RequirementVerdict> {
   const all = await image.signatures({ signal, required: true })
   const own = all.filter(fits)
   const signatures: SignatureVerdict[] = []
+  const claim = { reference: image.reference, manifest: await image.manifest({ signal }) }
   for (const signature of own) {
     signal?.throwIfAborted()
-    signatures.push(await verdictOf(signature, verify))
+    signatures.push(await verdictOf(signature, () => verify(signature, claim)))
   }
   signal?.throwIfAborted()
   if (signatures.some(({ accepted }) => accepted)) return { type, accepted: true, signatures }
   return { type, accepted: false, reason: summary(signatures, all.length - own.length), signatures }
 }
 
-async function verdictOf<S extends Signature>(
-  signature: S,
-  verify: (signature: S) => Promise<Signed>,
-): Promise<SignatureVerdict> {
-  const { format } = signature
+async function verdictOf({ format }: Signature, verify: () => Promise<Signed>): Promise<SignatureVerdict> {
   try {
-    return { format, accepted: true, signed: await verify(signature) }
+    return { format, accepted: true, signed: await verify() }
   } catch (error) {
     return { format, accepted: false, reason: reasonOf(error) }
   }

@@ -4,7 +4,7 @@ import { algorithmOf, type Digest, digestOf } from '../oci/digest.ts'
 import { asObject, asString, parseJson } from '../oci/json.ts'
 import { checkIdentity } from './identity.ts'
 import { exactObject, invalid } from './strict.ts'
-import type { IdentityMatch, PolicyImage } from './types.ts'
+import type { Claim, IdentityMatch } from './types.ts'
 
 /** What a signature is over. */
 export interface Payload {
@@ -56,11 +56,7 @@ function readTimestamp(value: unknown, what: string): Date | undefined {
  *
  * @throws PERMISSION_DENIED
  */
-export function checkPayload(
-  { digest, reference }: Payload,
-  image: Pick<PolicyImage, 'manifest' | 'reference'>,
-  match: IdentityMatch,
-): void {
+export function checkPayload({ digest, reference }: Payload, image: Claim, match: IdentityMatch): void {
   if (digestOf(image.manifest, algorithmOf(digest)) !== digest)
     throw new OrlopError('PERMISSION_DENIED', `it is for ${digest}, another manifest`)
   checkIdentity(match, image.reference, reference)

@@ -4,7 +4,7 @@ import type { AbortOptions } from '../options.ts'
 import { type Keyring, openKeyring } from './openpgp.ts'
 import { checkPayload, parsePayload } from './payload.ts'
 import { loadSources } from './sources.ts'
-import type { PolicyImage, Signed, SignedBy } from './types.ts'
+import type { Claim, Signed, SignedBy } from './types.ts'
 
 /**
  * Reads the keys of a requirement.
@@ -29,7 +29,7 @@ export async function loadKeyring({ keyType, keys }: SignedBy, options: AbortOpt
 export async function verifySimple(
   { bytes }: SimpleSignature,
   keyring: Keyring,
-  image: Pick<PolicyImage, 'manifest' | 'reference'>,
+  image: Claim,
   { signedIdentity }: Pick<SignedBy, 'signedIdentity'>,
 ): Promise<Signed> {
   const { contents, fingerprint } = await keyring.open(bytes)

@@ -7,7 +7,7 @@ import { fingerprintOf, isSigned, parsePublicKey, spkiOf } from './public-key.ts
 import { checkRekorBundle } from './rekor.ts'
 import { loadSources } from './sources.ts'
 import { asBase64 } from './strict.ts'
-import type { PolicyImage, Signed, SigstoreSigned, Sources } from './types.ts'
+import type { Claim, Signed, SigstoreSigned, Sources } from './types.ts'
 
 /** The keys that a requirement names, read. */
 export interface SigstoreKeys {
@@ -50,7 +50,7 @@ const load = async (sources: Sources, what: string, options: AbortOptions): Prom
 export function verifySigstore(
   { annotations, payload }: SigstoreSignature,
   { keys, logs }: SigstoreKeys,
-  image: Pick<PolicyImage, 'manifest' | 'reference'>,
+  image: Claim,
   { signedIdentity }: Pick<SigstoreSigned, 'signedIdentity'>,
 ): Signed {
   const signature = asBase64(annotation(annotations, 'signature'), 'signature')

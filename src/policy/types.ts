@@ -1,6 +1,7 @@
 import type { Signature, SignatureOptions } from '../images/signature.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { Reference } from '../oci/reference.ts'
+import type { AbortOptions } from '../options.ts'
 
 /** A policy.json: what an image must satisfy, by transport and scope. */
 export interface Policy {
@@ -80,10 +81,15 @@ export interface PolicyImage {
   /** The name asked for, never a mirror's; absent where there is none, and then no signature matches. */
   readonly reference?: Reference | undefined
   readonly digest: Digest
-  /** The bytes of the manifest or index itself. */
-  readonly manifest: Uint8Array
-  /** Called only when a requirement needs them. */
+  /** Its bytes; asked for, as the signatures, only when a requirement needs them. */
+  manifest(options: AbortOptions): Promise<Uint8Array>
   signatures(options?: SignatureOptions): Promise<readonly Signature[]>
+}
+
+/** What the contents of a signature are held against. */
+export interface Claim {
+  readonly reference?: Reference | undefined
+  readonly manifest: Uint8Array
 }
 
 /** What came of one signature under one requirement. */

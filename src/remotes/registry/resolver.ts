@@ -20,10 +20,13 @@ import {
   type Place,
 } from './hosts.ts'
 import { listRepositories } from './lists.ts'
+import { Lookaside } from './lookaside.ts'
 import { MirroredRepository } from './mirrored.ts'
 import { refusePrivate } from './private-address.ts'
 import { Repository } from './repository.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
+import type { RepositoryAt } from './signature-extension.ts'
+import { RegistrySignatures, type RegistrySignaturesOptions } from './signatures.ts'
 
 /** Options of `RegistryResolver`. */
 export interface RegistryResolverOptions extends HostsOptions, Omit<HttpClientOptions, 'guard'> {
@@ -126,6 +129,13 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     return this.#listRepositories(parseDomain(registry), options)
   }
 
+  /** The signatures of images, where registries.d says they are; nothing is read yet. */
+  signatures(options?: RegistrySignaturesOptions): RegistrySignatures {
+    const send: ForeignOptions['send'] = (request, abort) => this.#client.send(request, abort)
+    const lookaside = new Lookaside({ send, policy: this.#policy })
+    return new RegistrySignatures({ resolver: this, lookaside, repositories: this.#repositoriesAt }, options)
+  }
+
   /** Drops every connection; what is under way fails. */
   async close(): Promise<void> {
     await this.#client.close()
@@ -152,6 +162,14 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
       const endpoint = this.#endpoint(host)
       return new Repository(endpoint, host.repository ?? reference.path, this.#foreign)
     })
+  }
+
+  readonly #repositoriesAt = async (
+    reference: Reference,
+    options: AbortOptions,
+  ): Promise<readonly RepositoryAt[]> => {
+    const hosts = await this.#capable(reference, ['pull'], options)
+    return hosts.map(host => ({ endpoint: this.#endpoint(host), path: host.repository ?? reference.path }))
   }
 
   async #capable(
