@@ -21,6 +21,7 @@ export {
   ProgressTotals,
   type ResolveEvent,
   type RetryEvent,
+  type ThrottleEvent,
   type Totals,
 } from './progress.ts'
 export type { ClientCertificate, Connection } from './registry/connection.ts'
@@ -34,6 +35,7 @@ export {
 } from './registry/credentials.ts'
 export { RegistryError, type RegistryErrorItem } from './registry/error.ts'
 export type { FetchReport } from './registry/fetch-report.ts'
+export type { RateBudget } from './registry/host-limits.ts'
 export {
   type Capability,
   defaultHost,
@@ -43,6 +45,7 @@ export {
   type HostsOptions,
   type Place,
 } from './registry/hosts.ts'
+export { RateLimits, type RateLimitsOptions, type RateOptions } from './registry/rate.ts'
 export { RegistryResolver, type RegistryResolverOptions } from './registry/resolver.ts'
 export type { RetryPolicy } from './registry/retry.ts'
 export type {

@@ -1,6 +1,7 @@
 import { type ErrorCode, OrlopError } from '../../errors.ts'
 import { isObject } from '../../oci/json.ts'
 import { type HttpRequest, type HttpResponse, headerValue, readUpTo } from './http.ts'
+import { rateState } from './rate-headers.ts'
 
 /** One entry of a registry's error document. */
 export interface RegistryErrorItem {
@@ -116,13 +117,27 @@ function explain(
     return `${what}: ${who} does not allow ${response.method} (405)${reason}; it may be read-only, a mirror, or set up without deletion`
   if (status === 413) return `${what}: ${who} takes no request of this size (413)${reason}`
   if (status === 507) return `${what}: ${who} has no room for it (507)${reason}`
-  if (status === 429) return `${what}: ${who} limits requests (429)${reason}; ${tryAgain(waitMs)}`
+  if (status === 429)
+    return `${what}: ${who} limits requests${limitOf(response)} (429)${reason}; ${tryAgain(waitMs)}`
   if (status >= 500 || status === 408)
     return `${what}: ${who} failed (${status})${reason}; ${tryAgain(waitMs)}`
   return `${what}: ${response.method} ${sanitizeUrl(url)} answered ${status}${reason}`
 }
 
 const isWrite = ({ method }: HttpResponse): boolean => method !== 'GET' && method !== 'HEAD'
+
+/** ` to 100 in 6 h`, where the server says so. */
+function limitOf({ headers }: HttpResponse): string {
+  const { limit, windowMs } = rateState(headers, Date.now())
+  if (limit === undefined || windowMs === undefined) return ''
+  const [ms, unit] = (
+    [
+      [3_600_000, 'h'],
+      [60_000, 'min'],
+    ] as const
+  ).find(([one]) => windowMs % one === 0) ?? [1000, 's']
+  return ` to ${limit} in ${windowMs / ms} ${unit}`
+}
 
 const tryAgain = (waitMs: number | undefined): string =>
   waitMs === undefined ? 'try again later' : `try again in ${Math.ceil(waitMs / 1000)} s`

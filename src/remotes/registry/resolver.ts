@@ -19,10 +19,12 @@ import {
   type HostsOptions,
   type Place,
 } from './hosts.ts'
+import type { Send } from './http.ts'
 import { listRepositories } from './lists.ts'
 import { Lookaside } from './lookaside.ts'
 import { MirroredRepository } from './mirrored.ts'
 import { refusePrivate } from './private-address.ts'
+import { RateLimits, type RateOptions } from './rate.ts'
 import { Repository } from './repository.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
 import type { RepositoryAt } from './signature-extension.ts'
@@ -37,7 +39,11 @@ export interface RegistryResolverOptions extends HostsOptions, Omit<HttpClientOp
   readonly retry?: Partial<RetryPolicy> | undefined
   /** True: foreign layers may come from loopback and private addresses. */
   readonly allowPrivateUrls?: boolean | undefined
-  /** Told of names that are resolved, and of every wait before another try. */
+  /** How much is asked of hosts; what they say of their limits is heeded in any case. */
+  readonly rate?: RateOptions | undefined
+  /** Limits that several resolvers share; default: its own, as `rate` says. */
+  readonly limits?: RateLimits | undefined
+  /** Told of names that are resolved, and of every wait. */
   readonly onProgress?: OnProgress | undefined
 }
 
@@ -49,12 +55,15 @@ export interface RegistryResolverOptions extends HostsOptions, Omit<HttpClientOp
 export class RegistryResolver implements Resolver, AsyncDisposable {
   readonly #client: HttpClient
   readonly #bare: HttpClient
+  readonly #send: Send
   readonly #authorizer: Authorizer
   readonly #policy: RetryPolicy
   readonly #hosts: Hosts
   readonly #foreign: ForeignOptions
   readonly #onProgress: OnProgress | undefined
   readonly #endpoints = new Map<string, Endpoint>()
+  /** What people call the hosts with these addresses. */
+  readonly #names = new Map<string, string>()
 
   constructor(options: RegistryResolverOptions = {}) {
     const { credentials = dockerCredentials(), hosts = defaultHosts(options), onProgress } = options
@@ -62,14 +71,17 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     this.#client = new HttpClient(options)
     this.#bare = new HttpClient({ ...options, guard })
     this.#policy = { ...defaultRetryPolicy, ...options.retry }
-    this.#authorizer = new Authorizer({
-      send: (request, abort) => this.#client.send(request, abort),
-      credentials,
-      now: this.#policy.now,
-    })
     this.#hosts = hosts
     this.#onProgress = onProgress
-    const send: ForeignOptions['send'] = (request, abort) => this.#bare.send(request, abort)
+    const limits = options.limits ?? new RateLimits({ ...options.rate, clock: this.#policy })
+    const limited = (client: HttpClient): Send =>
+      limits.around((request, abort) => client.send(request, abort), {
+        nameOf: address => this.#names.get(address) ?? address,
+        onWait: notice => this.#onProgress?.({ type: 'throttled', ...notice }),
+      })
+    this.#send = limited(this.#client)
+    this.#authorizer = new Authorizer({ send: this.#send, credentials, now: this.#policy.now })
+    const send = limited(this.#bare)
     this.#foreign = { send, policy: this.#policy, guard, onRetry: this.#onRetry }
   }
 
@@ -190,9 +202,9 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     if (known) return known
     if (!URL.canParse(`https://${host.address}`))
       throw new OrlopError('INVALID_ARGUMENT', `registry ${host.name}: not a host and a port that exists`)
-    const send: ForeignOptions['send'] = (request, abort) => this.#client.send(request, abort)
-    const parts = { send, authorizer: this.#authorizer, policy: this.#policy, onRetry: this.#onRetry }
-    const endpoint = new Endpoint({ ...parts, host })
+    const parts = { send: this.#send, authorizer: this.#authorizer, policy: this.#policy }
+    const endpoint = new Endpoint({ ...parts, host, onRetry: this.#onRetry })
+    this.#names.set(host.address, host.name)
     this.#endpoints.set(key, endpoint)
     return endpoint
   }
