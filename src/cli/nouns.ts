@@ -35,6 +35,24 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./namespaces.ts')).registerNamespaces,
   },
   {
+    name: 'registry',
+    aliases: [],
+    summary: 'log in and out of registries',
+    load: async () => (await import('./registry/registry.ts')).registerRegistry,
+  },
+  {
+    name: 'login',
+    aliases: [],
+    summary: 'check a user and password with a registry, and keep them',
+    load: async () => (await import('./registry/login.ts')).addLogin,
+  },
+  {
+    name: 'logout',
+    aliases: [],
+    summary: 'forget what is kept for a registry',
+    load: async () => (await import('./registry/logout.ts')).addLogout,
+  },
+  {
     name: 'df',
     aliases: [],
     summary: 'show what images and the rest of the store take on disk, and what their removal would free',

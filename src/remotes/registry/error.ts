@@ -63,8 +63,8 @@ export interface ErrorContext {
   readonly what: string
   /** The registry, as people know it. */
   readonly registry: string
-  /** Whether credentials were there to answer a challenge with. */
-  readonly credentials?: boolean | undefined
+  /** What there was to answer a challenge with. */
+  readonly credentials?: Shown | undefined
   /** Milliseconds since 1970; waits until a date are counted from here. */
   readonly now?: (() => number) | undefined
 }
@@ -142,11 +142,16 @@ function limitOf({ headers }: HttpResponse): string {
 const tryAgain = (waitMs: number | undefined): string =>
   waitMs === undefined ? 'try again later' : `try again in ${Math.ceil(waitMs / 1000)} s`
 
+/** What there was to show a registry: a credential, and where it was found. */
+export interface Shown {
+  readonly source?: string | undefined
+}
+
 /** Why a registry will not let one in, and the way out. */
-export const unauthenticated = (registry: string, credentials: boolean | undefined): string =>
-  credentials === true
-    ? `${registry} refused the credentials (401); check user and password, for example with "docker login ${registry}"`
-    : `${registry} wants credentials, or there is no such repository (401); no credentials for host ${registry} in ~/.docker/config.json: "docker login ${registry}" writes them`
+export const unauthenticated = (registry: string, shown: Shown | undefined): string =>
+  shown
+    ? `${registry} refused the credentials${shown.source === undefined ? '' : ` of ${shown.source}`} (401); check user and password, for example with "orlop login ${registry}"`
+    : `${registry} wants credentials, or there is no such repository (401); no credentials for host ${registry} in auth.json or Docker's config.json: "orlop login ${registry}" writes them`
 
 /**
  * The wait that a Retry-After header asks for.

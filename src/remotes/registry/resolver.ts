@@ -6,13 +6,14 @@ import type { OnProgress } from '../progress.ts'
 import type { Fetcher, ListOptions, RemoteRepository, Resolver } from '../types.ts'
 import { Authorizer } from './auth.ts'
 import { HttpClient, type HttpClientOptions } from './client.ts'
-import type { Credentials } from './credential.ts'
-import { dockerCredentials } from './credentials.ts'
+import { type Credentials, canonicalHost } from './credential.ts'
+import { storedCredentials } from './credentials.ts'
 import { Endpoint, type OnRetry } from './endpoint.ts'
 import { firstAnswer, firstList } from './first-answer.ts'
 import type { ForeignOptions } from './foreign.ts'
 import {
   type Capability,
+  defaultHost,
   defaultHosts,
   type Host,
   type Hosts,
@@ -23,6 +24,7 @@ import type { Send } from './http.ts'
 import { listRepositories } from './lists.ts'
 import { Lookaside } from './lookaside.ts'
 import { MirroredRepository } from './mirrored.ts'
+import { ping } from './ping.ts'
 import { refusePrivate } from './private-address.ts'
 import { RateLimits, type RateOptions } from './rate.ts'
 import { Repository } from './repository.ts'
@@ -32,7 +34,7 @@ import { RegistrySignatures, type RegistrySignaturesOptions } from './signatures
 
 /** Options of `RegistryResolver`. */
 export interface RegistryResolverOptions extends HostsOptions, Omit<HttpClientOptions, 'guard'> {
-  /** Default: Docker's, see `dockerCredentials`. */
+  /** Default: those of whoever runs this, see `storedCredentials`. */
   readonly credentials?: Credentials | undefined
   /** Where an image's endpoints are; default: the registry itself, see `defaultHosts`. */
   readonly hosts?: Hosts | undefined
@@ -66,7 +68,7 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
   readonly #names = new Map<string, string>()
 
   constructor(options: RegistryResolverOptions = {}) {
-    const { credentials = dockerCredentials(), hosts = defaultHosts(options), onProgress } = options
+    const { credentials = storedCredentials(), hosts = defaultHosts(options), onProgress } = options
     const guard = options.allowPrivateUrls ? undefined : refusePrivate
     this.#client = new HttpClient(options)
     this.#bare = new HttpClient({ ...options, guard })
@@ -146,6 +148,18 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     const send: ForeignOptions['send'] = (request, abort) => this.#client.send(request, abort)
     const lookaside = new Lookaside({ send, policy: this.#policy })
     return new RegistrySignatures({ resolver: this, lookaside, repositories: this.#repositoriesAt }, options)
+  }
+
+  /**
+   * Asks a registry itself, and no mirror of it, whether it lets us in.
+   *
+   * @throws UNAUTHENTICATED  it wants credentials, or other ones
+   * @throws NOT_FOUND  something answers that is no registry
+   */
+  async ping(place: Place, options?: AbortOptions): Promise<void> {
+    const isItself = ({ address }: Host): boolean => canonicalHost(address) === canonicalHost(place.domain)
+    const host = (await this.#hosts(place, options)).findLast(isItself) ?? defaultHost(place.domain)
+    return ping(this.#endpoint(host), options)
   }
 
   /** Drops every connection; what is under way fails. */
