@@ -1,10 +1,9 @@
-import fs from 'node:fs/promises'
-import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { credentialFor, firstCredential } from '../../../src/remotes/registry/credentials.ts'
 import type { Host, Hosts } from '../../../src/remotes/registry/hosts.ts'
 import { hostsInDirectory } from '../../../src/remotes/registry/hosts-directory.ts'
 import { startDockerRegistry } from '../../support/docker-registry.ts'
+import { directoryWith } from '../../support/files.ts'
 import { image } from '../../support/image.ts'
 import { testWith } from '../../support/programs.ts'
 import { push } from '../../support/push.ts'
@@ -12,22 +11,11 @@ import { startRegistry } from '../../support/registry.ts'
 import { redirect, status } from '../../support/registry-faults.ts'
 import { collect, quickResolver } from '../../support/resolver.ts'
 import { testAuthority, testCertificate } from '../../support/tls.ts'
-import { temporaryDirectory } from '../../support/tmp.ts'
 
 const { ca, server, client } = testAuthority
 
-/** A directory of files: `a.test/hosts.toml` and the like. */
-async function directoryOf(t: ExecutionContext, files: Readonly<Record<string, string>>): Promise<string> {
-  const directory = await temporaryDirectory(t)
-  for (const [name, text] of Object.entries(files)) {
-    await fs.mkdir(path.dirname(path.join(directory, name)), { recursive: true })
-    await fs.writeFile(path.join(directory, name), text)
-  }
-  return directory
-}
-
 const hostsOf = async (t: ExecutionContext, domain: string, files: Readonly<Record<string, string>>) =>
-  hostsInDirectory(await directoryOf(t, files), { domain })
+  hostsInDirectory(await directoryWith(t, files), { domain })
 
 const finds = test.macro({
   exec: async (t, domain: string, names: readonly string[], expected: string | undefined) => {
@@ -152,7 +140,7 @@ debian(
     const root = image('linux/amd64', 'one')
     await push(upstream.url, 'library/a', 'v1', root)
     const mirror = await startDockerRegistry(t, { tls: { ...server, clientCa: ca }, proxyOf: upstream.url })
-    const directory = await directoryOf(t, {
+    const directory = await directoryWith(t, {
       'docker.io/hosts.toml': `
       server = "http://127.0.0.1:1"
       [host."${mirror.url}"]
@@ -174,7 +162,7 @@ test('a mirror that is away, or knows nothing, leaves the word to the registry i
   const home = await startRegistry(t)
   const mirror = await startRegistry(t)
   const { manifest, layers } = home.image('a', 'v1', 'one')
-  const directory = await directoryOf(t, {
+  const directory = await directoryWith(t, {
     '_default/hosts.toml': `server = "http://${home.host}"\n[host."http://127.0.0.1:1"]\n[host."http://${mirror.host}"]`,
   })
   const { resolver } = quickResolver(t, { hosts: from(directory) })
@@ -193,7 +181,7 @@ test('headers of hosts.toml go to their host alone, and not along with a redirec
   home.image('a', 'v1', 'one')
   mirror.always(/manifests/, status(404))
   mirror.always(/blobs/, redirect(`http://${elsewhere.host}/v2/a/blobs/${layers[0]?.digest}`))
-  const directory = await directoryOf(t, {
+  const directory = await directoryWith(t, {
     '_default/hosts.toml': `server = "http://${home.host}"
       [host."http://${mirror.host}".header]
       Authorization = "Basic c2VjcmV0"
@@ -215,7 +203,7 @@ test('a mirror gets its own credentials and not those of the registry that it st
   const auth = { type: 'basic', username: 'me', password: 'of the mirror' } as const
   const mirror = await startRegistry(t, { auth })
   const { manifest } = mirror.image('a', 'v1')
-  const directory = await directoryOf(t, {
+  const directory = await directoryWith(t, {
     '_default/hosts.toml': `server = "http://127.0.0.1:1"\n[host."http://${mirror.host}"]`,
   })
   const home = credentialFor('a.test', { username: 'me', password: 'of home' })
