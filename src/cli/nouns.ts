@@ -23,6 +23,12 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./content/content.ts')).registerContent,
   },
   {
+    name: 'copy',
+    aliases: ['cp'],
+    summary: 'copy an image between registries, layouts, directories and the store',
+    load: async () => (await import('./copy.ts')).registerCopy,
+  },
+  {
     name: 'leases',
     aliases: ['lease'],
     summary: 'create, list and delete leases, which keep content from collection',

@@ -1,5 +1,6 @@
 import type { Register } from '../register.ts'
 import { registerCheck } from './check.ts'
+import { registerConvert } from './convert.ts'
 import { registerDelete } from './delete.ts'
 import { registerInspect } from './inspect.ts'
 import { registerLabel } from './label.ts'
@@ -21,6 +22,7 @@ export const registerImages: Register = (noun, context) => {
     registerSize,
     registerPlatforms,
     registerTag,
+    registerConvert,
     registerLabel,
     registerPin,
     registerUnpin,
