@@ -66,6 +66,12 @@ export class ByteReader implements AsyncDisposable {
     }
   }
 
+  /** Reads what is left and drops it; a source that can be skipped in needs no reading. */
+  async drain(): Promise<void> {
+    if (this.#source.skip !== undefined) return
+    while ((await this.some(Number.POSITIVE_INFINITY)) !== undefined);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#ended = true
     await this.#iterator.return?.()

@@ -1,4 +1,4 @@
-import { OrlopError } from '../errors.ts'
+import { hasCode, OrlopError } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
 import { ByteReader } from './byte-reader.ts'
 import { parsePax } from './pax.ts'
@@ -21,6 +21,8 @@ export interface ReadTarOptions extends AbortOptions {
   readonly what?: string | undefined
   /** Headers in one tar, those of long names and pax records too; default 10 million. */
   readonly maxEntries?: number | undefined
+  /** True: what comes after the end is read and dropped, so that who writes to us through a pipe can finish. */
+  readonly drain?: boolean | undefined
 }
 
 /** Bytes of one long name or of the pax records of one entry; Go's reader takes as many. */
@@ -39,11 +41,12 @@ const maxMetadata = 1024 * 1024
  */
 export async function* readTar(
   source: ByteSource,
-  { what = 'tar', maxEntries = 10_000_000, signal }: ReadTarOptions = {},
+  { what = 'tar', maxEntries = 10_000_000, drain = false, signal }: ReadTarOptions = {},
 ): AsyncGenerator<TarEntry, void, undefined> {
   await using reader = new ByteReader(source, what, { signal })
   const tar = new TarReader(reader, what, maxEntries)
   for (let entry = await tar.next(); entry !== undefined; entry = await tar.next()) yield entry
+  if (drain) await reader.drain()
 }
 
 const nothing: Extension = { pax: new Map() }
@@ -67,7 +70,7 @@ class TarReader {
     let before = nothing
     for (;;) {
       const at = `${this.#what}: header at byte ${this.#reader.offset}`
-      const block = await this.#reader.exactly(blockSize)
+      const block = await this.#header()
       const raw = block && parseHeader(block, at)
       if (block === undefined || raw === undefined) {
         await this.#end(block, before)
@@ -77,6 +80,16 @@ class TarReader {
       const more = await this.#extension(raw, before, at)
       if (more === undefined) return await this.#entry(raw, block, before, at)
       before = more
+    }
+  }
+
+  async #header(): Promise<Uint8Array | undefined> {
+    const isFirst = this.#reader.offset === 0
+    try {
+      return await this.#reader.exactly(blockSize)
+    } catch (error) {
+      if (!isFirst || !hasCode(error, 'DATA_LOSS')) throw error
+      throw new OrlopError('DATA_LOSS', `${this.#what}: not a tar: it has less than ${blockSize} bytes`)
     }
   }
 

@@ -1,3 +1,5 @@
+import type { Digest } from '../oci/digest.ts'
+
 /** What an entry of a tar is. `other`: a kind that has no name here, such as a label of a tape. */
 export type TarType =
   | 'file'
@@ -56,3 +58,24 @@ export interface ByteSource extends AsyncIterable<Uint8Array> {
   /** Passes over bytes that come after those given out. At the end it stops, as reading would. */
   skip?(bytes: number): Promise<void>
 }
+
+/** A file of an archive that is in a content store. */
+export interface StoredFile {
+  readonly digest: Digest
+  readonly size: number
+}
+
+/** Where one file of an archive stands: its bytes are `read`, then it is `stored`; or it `exists` in the store already. */
+export interface FileEvent {
+  readonly type: 'started' | 'read' | 'stored' | 'exists'
+  /** In the archive. */
+  readonly path: string
+  /** Known from the start for `blobs/sha256/…`, for others when they are stored. */
+  readonly digest?: Digest
+  readonly size: number
+  /** Bytes so far. */
+  readonly offset: number
+}
+
+/** Takes events of files. It must not throw. */
+export type OnFile = (event: FileEvent) => void

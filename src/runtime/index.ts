@@ -18,7 +18,9 @@ export type {
   PartUsage,
   SetUsage,
 } from './disk-usage.ts'
+export * from './export.ts'
 export * from './fsck.ts'
+export * from './import.ts'
 export * from './inspect.ts'
 export * from './list.ts'
 export * from './lookup.ts'

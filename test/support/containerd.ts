@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
-import { isInstalled } from './installed.ts'
+import { isInstalled } from './programs.ts'
 import { start } from './run.ts'
 import { type Teardown, temporaryDirectory } from './tmp.ts'
 
@@ -8,7 +8,6 @@ import { type Teardown, temporaryDirectory } from './tmp.ts'
 export interface Containerd {
   /** Its socket. */
   readonly address: string
-  readonly pid: number
 }
 
 /** True where containerd can be run: it wants to be root. */
@@ -35,7 +34,7 @@ export async function startContainerd(t: Teardown): Promise<Containerd> {
     }),
     outcome.then(({ stderr }) => Promise.reject(new Error(`containerd did not start:\n${stderr}`))),
   ])
-  return { address, pid: child.pid ?? 0 }
+  return { address }
 }
 
 /** Without the plugins that need a system to change. */

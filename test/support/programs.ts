@@ -1,5 +1,15 @@
+import fs from 'node:fs'
+import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-import { isInstalled, type Program } from './installed.ts'
+
+/** Programs of other projects that tests are run against. All are Debian packages; `.ci/run` installs them. */
+export type Program = 'docker-registry' | 'skopeo' | 'umoci' | 'ctr' | 'containerd' | 'zstd'
+
+/** True when a program is on the PATH. */
+export const isInstalled = (program: Program): boolean =>
+  (process.env.PATH ?? '')
+    .split(path.delimiter)
+    .some(directory => isExecutable(path.join(directory, program)))
 
 /**
  * `test`, for tests that need other programs.
@@ -17,3 +27,12 @@ export function testWith(...programs: readonly Program[]) {
 
 const inCI = (): boolean =>
   process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false'
+
+const isExecutable = (file: string): boolean => {
+  try {
+    fs.accessSync(file, fs.constants.X_OK)
+    return true
+  } catch {
+    return false
+  }
+}

@@ -1,7 +1,8 @@
 import type { Register } from '../register.ts'
 import { registerCheck } from './check.ts'
-import { registerConvert } from './convert.ts'
 import { registerDelete } from './delete.ts'
+import { registerExport } from './export.ts'
+import { registerImport } from './import.ts'
 import { registerInspect } from './inspect.ts'
 import { registerLabel } from './label.ts'
 import { registerList } from './list.ts'
@@ -16,13 +17,14 @@ import { registerTag } from './tag.ts'
 export const registerImages: Register = (noun, context) => {
   for (const register of [
     registerPull,
+    registerImport,
+    registerExport,
     registerList,
     registerCheck,
     registerInspect,
     registerSize,
     registerPlatforms,
     registerTag,
-    registerConvert,
     registerLabel,
     registerPin,
     registerUnpin,
