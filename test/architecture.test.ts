@@ -31,7 +31,7 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   level: ['metadata/level-kv.ts'],
   undici: ['remotes/registry/client.ts'],
   multiformats: ['oci/multihash.ts'],
-  'p-queue': ['handlers/dispatch.ts'],
+  'p-queue': ['handlers/dispatch.ts', 'remotes/registry/rate.ts'],
   fzstd: ['images/decompress.ts'],
   'smol-toml': ['remotes/registry/toml.ts'],
   yaml: ['remotes/registry/yaml.ts'],

@@ -1,8 +1,8 @@
 import { InvalidArgumentError } from 'commander'
 import { OrlopError } from '../errors.ts'
 import { only } from '../oci/matcher.ts'
-import { formatPlatformAll, hostPlatform, parsePlatform } from '../oci/platform.ts'
-import type { Wanted } from '../runtime/select.ts'
+import { formatPlatformAll, parsePlatform } from '../oci/platform.ts'
+import { hostWanted, type Wanted } from '../runtime/select.ts'
 
 /** For options that may be given more than once. */
 export const collect = (value: string, previous: readonly string[] = []): readonly string[] => [
@@ -67,13 +67,6 @@ export function wantedPlatforms(texts: readonly string[] | undefined): readonly 
     const platform = parsePlatform(text)
     return { matcher: only(platform), text: formatPlatformAll(platform) }
   })
-}
-
-/** The platform of this machine; a container's, so linux on macOS. */
-export function hostWanted(): Wanted {
-  const host = hostPlatform()
-  const platform = host.os === 'darwin' ? { ...host, os: 'linux' } : host
-  return { matcher: only(platform), text: formatPlatformAll(platform) }
 }
 
 /** `key=value` arguments as a change of labels; `key=` removes it and `key` alone is `key=true`, as in `ctr`. */

@@ -23,6 +23,12 @@ export const nouns: readonly Noun[] = [
     load: async () => (await import('./content/content.ts')).registerContent,
   },
   {
+    name: 'copy',
+    aliases: ['cp'],
+    summary: 'copy an image between registries, layouts, directories and the store',
+    load: async () => (await import('./copy.ts')).registerCopy,
+  },
+  {
     name: 'leases',
     aliases: ['lease'],
     summary: 'create, list and delete leases, which keep content from collection',
@@ -33,6 +39,24 @@ export const nouns: readonly Noun[] = [
     aliases: ['namespace', 'ns'],
     summary: 'create, list, label and remove namespaces',
     load: async () => (await import('./namespaces.ts')).registerNamespaces,
+  },
+  {
+    name: 'registry',
+    aliases: [],
+    summary: 'log in and out of registries',
+    load: async () => (await import('./registry/registry.ts')).registerRegistry,
+  },
+  {
+    name: 'login',
+    aliases: [],
+    summary: 'check a user and password with a registry, and keep them',
+    load: async () => (await import('./registry/login.ts')).addLogin,
+  },
+  {
+    name: 'logout',
+    aliases: [],
+    summary: 'forget what is kept for a registry',
+    load: async () => (await import('./registry/logout.ts')).addLogout,
   },
   {
     name: 'df',

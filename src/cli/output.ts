@@ -22,28 +22,33 @@ export function createOutput(stdout: Writable, stderr: Writable): Output {
     bytes: chunk =>
       new Promise((resolve, reject) => stdout.write(chunk, error => (error ? reject(error) : resolve()))),
     json: value => void stdout.write(`${toJson(value, 2)}\n`),
-    table: (header, rows) => {
-      for (const text of formatTable([header, ...rows])) line(text)
-    },
+    // In one piece: a write for each line would cost more than all the rest of a long table.
+    table: (header, rows) => void stdout.write(`${formatTable([header, ...rows]).join('\n')}\n`),
     note: text => void stderr.write(`${printable(text)}\n`),
   }
 }
 
 /** Text without the control characters that a name out of a registry could drive a terminal with. */
 export const printable = (text: string): string =>
-  text.replace(/[^\P{C}\n\t]/gu, found => `\\u{${found.codePointAt(0)?.toString(16)}}`)
+  isPlain(text) ? text : text.replace(/[^\P{C}\n\t]/gu, found => `\\u{${found.codePointAt(0)?.toString(16)}}`)
+
+/** Nearly all text is; looking for classes of Unicode takes a hundred times as long. */
+const isPlain = (text: string): boolean => /^[ -~]*$/.test(text)
 
 /** As `printable`, and of one line: a name with a line break in it must not pass for two. */
 export const printableLine = (text: string): string =>
-  printable(text).replace(/[\n\t]/g, found => (found === '\n' ? '\\n' : '\\t'))
+  isPlain(text) ? text : printable(text).replace(/[\n\t]/g, found => (found === '\n' ? '\\n' : '\\t'))
 
 /** JSON with every character escaped that could drive a terminal; `JSON.stringify` escapes only those below U+0020. */
-export const toJson = (value: unknown, indent?: number): string =>
-  JSON.stringify(value, undefined, indent).replace(/[^\P{C}\n]/gu, found =>
+export const toJson = (value: unknown, indent?: number): string => {
+  const text = JSON.stringify(value, undefined, indent)
+  if (/^[ -~\n]*$/.test(text)) return text
+  return text.replace(/[^\P{C}\n]/gu, found =>
     Array.from({ length: found.length }, (_, at) => found.charCodeAt(at))
       .map(unit => `\\u${unit.toString(16).padStart(4, '0')}`)
       .join(''),
   )
+}
 
 /** Each column as wide as its widest cell and one space; nothing after the last. */
 export function formatTable(cells: readonly (readonly string[])[]): readonly string[] {

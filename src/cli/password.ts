@@ -34,7 +34,70 @@ export async function readPassword(
   }
 }
 
-const firstLine = (input: PasswordInput, signal: AbortSignal | undefined): Promise<string> =>
+/** One line that is typed on a terminal after a prompt, and seen. @throws INVALID_ARGUMENT  the input ends without one */
+export async function readAnswer(
+  prompt: string,
+  input: PasswordInput,
+  output: Writable,
+  { signal }: AbortOptions = {},
+): Promise<string> {
+  signal?.throwIfAborted()
+  output.write(prompt)
+  try {
+    return await firstLine(input, signal, 'may be empty')
+  } finally {
+    input.pause()
+  }
+}
+
+/** A password longer than this is a file that was piped in by mistake. */
+const maxPassword = 64 * 1024
+
+/**
+ * All of `input` as a password, without one line end: what `--password-stdin` means to docker and podman.
+ *
+ * On a terminal one line, typed blind.
+ *
+ * @throws INVALID_ARGUMENT  there is none, or too much for a password
+ */
+export async function readWholePassword(
+  input: PasswordInput,
+  output: Writable,
+  { signal }: AbortOptions = {},
+): Promise<string> {
+  if (input.isTTY === true) return readPassword('Password: ', input, output, { signal })
+  signal?.throwIfAborted()
+  const stop = (): void => void ('destroy' in input && typeof input.destroy === 'function' && input.destroy())
+  signal?.addEventListener('abort', stop, { once: true })
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of input) {
+      chunks.push(Buffer.from(chunk))
+      size += chunk.length
+      if (size > maxPassword) break
+    }
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    signal?.throwIfAborted()
+  }
+  if (size > maxPassword)
+    throw new OrlopError(
+      'INVALID_ARGUMENT',
+      `--password-stdin: more than ${maxPassword} bytes are no password`,
+    )
+  const password = Buffer.concat(chunks)
+    .toString('utf8')
+    .replace(/\r?\n$/, '')
+  if (password !== '') return password
+  throw new OrlopError('INVALID_ARGUMENT', '--password-stdin: no password came')
+}
+
+const firstLine = (
+  input: PasswordInput,
+  signal: AbortSignal | undefined,
+  empty?: 'may be empty',
+): Promise<string> =>
   new Promise((resolve, reject) => {
     let line = ''
     const finish = (end: () => void): void => {
@@ -45,8 +108,8 @@ const firstLine = (input: PasswordInput, signal: AbortSignal | undefined): Promi
     const aborted = (): void => finish(() => reject(signal?.reason))
     const ended = (): void =>
       finish(() =>
-        line === ''
-          ? reject(new OrlopError('INVALID_ARGUMENT', '--user: no password was given'))
+        line === '' && empty === undefined
+          ? reject(new OrlopError('INVALID_ARGUMENT', 'no password was given'))
           : resolve(line),
       )
     const take = (chunk: Buffer | string): void => {

@@ -62,6 +62,8 @@ export function lineOf(event: ProgressEvent): string | undefined {
       return `resolved ${event.reference} to ${event.target.digest}`
     case 'retry':
       return `${event.what}: ${event.reason}; trying again in ${(event.delayMs / 1000).toFixed(1)} s`
+    case 'throttled':
+      return `waiting ${Math.ceil(event.delayMs / 1000)} s for ${event.host}`
     case 'waiting':
       return undefined
     case 'downloading':

@@ -5,14 +5,16 @@ import { type Pulled, pull } from '../runtime/pull.ts'
 import { collect, count, newLabels, wantedPlatforms } from './arguments.ts'
 import type { Context } from './context.ts'
 import { formatBytes } from './output.ts'
+import { addPolicyOptions, openPolicy, type PolicyOptions, signaturePlacesOf } from './policy-options.ts'
 import { progressFor } from './progress.ts'
 import { addRegistryOptions, openResolver, type RegistryOptions } from './registry-options.ts'
 
-interface PullCommandOptions extends RegistryOptions {
+interface PullCommandOptions extends RegistryOptions, PolicyOptions {
   readonly platform?: readonly string[]
   readonly allPlatforms?: boolean
   readonly maxConcurrentDownloads?: number
   readonly metadataOnly?: boolean
+  readonly removeSignatures?: boolean
   readonly label?: readonly string[]
 }
 
@@ -26,13 +28,15 @@ export function addPull(command: Command, context: Context): void {
     .option('--max-concurrent-downloads <n>', 'blobs on their way at one time', count, 3)
     .option('--metadata-only', 'copy indexes, manifests and configs, and no layers')
     .option('--label <key=value>', 'label of the image; may be repeated', collect)
-  addRegistryOptions(command).action(async (text: string, options: PullCommandOptions) => {
+    .option('--remove-signatures', 'leave the signatures of the image behind')
+  addRegistryOptions(addPolicyOptions(command)).action(async (text: string, options: PullCommandOptions) => {
     if (options.allPlatforms && options.platform) {
       throw new OrlopError('INVALID_ARGUMENT', 'give --platform or --all-platforms, not both')
     }
     const reference = fullReference(text)
     const platforms = options.allPlatforms ? undefined : wantedPlatforms(options.platform)
     const labels = newLabels(options.label)
+    const policy = await openPolicy(options, { signal })
     const opened = await scope()
     const progress = await progressFor(global)
     try {
@@ -40,10 +44,12 @@ export function addPull(command: Command, context: Context): void {
         signal,
         onProgress: progress.onProgress,
       })
-      const pulled = await pull({ resolver, scope: opened }, reference, {
+      const signatures = resolver.signatures(signaturePlacesOf(options))
+      const pulled = await pull({ resolver, scope: opened, policy, signatures }, reference, {
         platforms,
         labels,
         metadataOnly: options.metadataOnly,
+        removeSignatures: options.removeSignatures,
         concurrency: options.maxConcurrentDownloads,
         onProgress: progress.onProgress,
         signal,

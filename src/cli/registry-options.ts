@@ -1,27 +1,47 @@
+import { access, constants } from 'node:fs/promises'
 import process from 'node:process'
 import type { Command } from 'commander'
-import { OrlopError } from '../errors.ts'
+import { annotate, fromErrno, OrlopError } from '../errors.ts'
 import { parseReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
 import type { OnProgress } from '../remotes/progress.ts'
 import type { Credential, Credentials } from '../remotes/registry/credential.ts'
-import type { RegistryResolver } from '../remotes/registry/resolver.ts'
+import type { RegistryResolver, RegistryResolverOptions } from '../remotes/registry/resolver.ts'
 import { readPassword } from './password.ts'
 
-/** Options of every command that talks to a registry. */
-export interface RegistryOptions {
+/** How registries are reached. */
+export interface ConnectionOptions {
   readonly plainHttp?: boolean
+}
+
+/** Options of every command that reads or writes images in a registry. */
+export interface RegistryOptions extends ConnectionOptions {
   readonly user?: string
+  readonly authfile?: string
   readonly allowPrivateUrls?: boolean
 }
 
+/** Adds the options of `ConnectionOptions`. */
+export const addConnectionOptions = (command: Command): Command =>
+  command.option('--plain-http', 'speak HTTP without TLS to the registry; loopback addresses get it anyway')
+
+/** What `ConnectionOptions` say to a `RegistryResolver`. */
+export const connectionOf = ({
+  plainHttp,
+}: ConnectionOptions): Pick<RegistryResolverOptions, 'plainHttp'> => ({
+  plainHttp,
+})
+
 /** Adds the options of `RegistryOptions`, named as `ctr` names them. */
 export const addRegistryOptions = (command: Command): Command =>
-  command
-    .option('--plain-http', 'speak HTTP without TLS to the registry; loopback addresses get it anyway')
+  addConnectionOptions(command)
     .option(
       '-u, --user <name[:password]>',
       'credentials for the registry; the password is asked for when missing',
+    )
+    .option(
+      '--authfile <file>',
+      'the only file to look for credentials in, as `orlop login --authfile` writes it',
     )
     .option('--allow-private-urls', 'let foreign layers come from loopback and private addresses')
 
@@ -31,23 +51,36 @@ export interface OpenResolverOptions extends AbortOptions {
 }
 
 /**
- * A client for the registry of `reference`. Without `--user` the credentials are Docker's.
+ * A client for the registry of `reference`. Without `--user` the credentials are those of `orlop login` and the like.
  *
  * Those of `--user` are for that one registry: no other gets them, wherever it redirects to.
  */
 export async function openResolver(
   reference: string,
-  { plainHttp, user, allowPrivateUrls }: RegistryOptions,
+  { user, authfile, allowPrivateUrls, ...connection }: RegistryOptions,
   { onProgress, signal }: OpenResolverOptions,
 ): Promise<RegistryResolver> {
-  const [{ RegistryResolver }, { credentialFor }] = await Promise.all([
+  const [{ RegistryResolver }, { credentialFor, storedCredentials }] = await Promise.all([
     import('../remotes/registry/resolver.ts'),
     import('../remotes/registry/credentials.ts'),
   ])
   const { domain } = parseReference(reference)
-  const credentials: Credentials | undefined =
-    user === undefined ? undefined : credentialFor(domain, await credentialOf(user, { signal }))
-  return new RegistryResolver({ credentials, plainHttp, allowPrivateUrls, onProgress })
+  if (user === undefined) await checkAuthFile(authfile)
+  const credentials: Credentials =
+    user === undefined
+      ? storedCredentials({ authFile: authfile })
+      : credentialFor(domain, await credentialOf(user, { signal }))
+  return new RegistryResolver({ ...connectionOf(connection), credentials, allowPrivateUrls, onProgress })
+}
+
+/** A file that is named and not there is a slip that would otherwise show as a refusal of the registry. */
+async function checkAuthFile(authfile = process.env.REGISTRY_AUTH_FILE): Promise<void> {
+  if (authfile === undefined || authfile === '') return
+  try {
+    await access(authfile, constants.R_OK)
+  } catch (error) {
+    throw annotate(fromErrno(error, authfile), '--authfile or REGISTRY_AUTH_FILE')
+  }
 }
 
 async function credentialOf(user: string, options: AbortOptions): Promise<Credential> {

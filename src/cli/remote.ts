@@ -19,7 +19,7 @@ export async function withRemote(
     await using resolver = await openResolver(reference, registry, {
       signal,
       onProgress: event => {
-        if (event.type === 'retry') progress.onProgress(event)
+        if (event.type === 'retry' || event.type === 'throttled') progress.onProgress(event)
       },
     })
     const target = await resolver.resolve(reference, { signal })

@@ -35,10 +35,13 @@ export async function removalOrder(
   const below = new Map<string, readonly string[]>()
   const pace = new Pace(options)
   for (const [id, { node }] of byId) {
-    below.set(
-      id,
-      (await edges(view, node)).map(edge => nodeId({ ...edge, flat: false })).filter(to => byId.has(to)),
-    )
+    const found = edges(view, node)
+    const ids: string[] = []
+    for (const { kind, namespace, key } of found instanceof Promise ? await found : found) {
+      const to = nodeId({ kind, namespace, key })
+      if (byId.has(to)) ids.push(to)
+    }
+    below.set(id, ids)
     if (pace.due) await pace.rest()
   }
   // Components come out referred-to first.

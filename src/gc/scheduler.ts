@@ -19,8 +19,14 @@ export interface ScheduleOptions {
 export interface Timers {
   /** Milliseconds from some moment on. */
   now(): number
-  /** Calls back once, after so many milliseconds; disposing the result calls it off. */
-  alarm(milliseconds: number, ring: () => void): Disposable
+  /** Calls back once, after so many milliseconds. */
+  alarm(milliseconds: number, ring: () => void): Alarm
+}
+
+/** A call that is to come; disposing it calls it off. */
+export interface Alarm extends Disposable {
+  /** From now on the process stays for it. */
+  hold?(): void
 }
 
 /** What is scheduled: a collection that tells for how long it held others up, in milliseconds. */
@@ -63,7 +69,7 @@ export class Scheduler implements AsyncDisposable {
   readonly #onStop: () => void
   readonly #options: Required<{ readonly [K in keyof ScheduleOptions]: number }>
   readonly #stop = new AbortController()
-  #alarm: Disposable | undefined
+  #alarm: Alarm | undefined
   #next: number | undefined
   #running: Promise<void> | undefined
   #waiters: Waiter[] = []
@@ -138,6 +144,7 @@ export class Scheduler implements AsyncDisposable {
       this.#waiters.push(waiter)
       this.#triggered = true
       this.#scheduleBy(this.#options.scheduleDelay)
+      this.#alarm?.hold?.()
     })
   }
 
@@ -163,6 +170,7 @@ export class Scheduler implements AsyncDisposable {
     // While a collection runs, what comes next is kept and set up after it.
     if (this.#running !== undefined || this.#stop.signal.aborted) return
     this.#alarm = this.#timers.alarm(delay, () => this.#tick())
+    if (this.#waiters.length > 0) this.#alarm.hold?.()
   }
 
   #tick(): void {
@@ -210,11 +218,11 @@ export class Scheduler implements AsyncDisposable {
 
 const stopped = (): OrlopError => new OrlopError('UNAVAILABLE', 'gc: the scheduler was stopped')
 
-/** Alarms that do not keep the process alive. */
+/** Alarms that do not keep the process alive unless somebody waits for them. */
 const realTimers: Timers = {
   now: () => performance.now(),
   alarm: (milliseconds, ring) => {
     const timer = setTimeout(ring, milliseconds).unref()
-    return { [Symbol.dispose]: () => clearTimeout(timer) }
+    return { hold: () => void timer.ref(), [Symbol.dispose]: () => clearTimeout(timer) }
   },
 }

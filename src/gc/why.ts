@@ -43,7 +43,7 @@ export async function whyOf(
   node: Node,
   { limit = 20, signal }: WhyOptions = {},
 ): Promise<Why> {
-  const record = found.all.get(nodeId(node))
+  const record = found.all.get(node)
   if (record === undefined) {
     throw new OrlopError('NOT_FOUND', `${describe(node)}: there is none in namespace ${node.namespace}`)
   }
@@ -97,7 +97,7 @@ function pathsTo(
     for (const path of level) {
       const [top] = path
       if (top === undefined) continue
-      const root = top.flat ? undefined : all.get(nodeId(top))?.root
+      const root = top.flat ? undefined : all.get(top)?.root
       if (root !== undefined) {
         if (paths.length === limit) return { paths, more: true }
         paths.push({ nodes: path, root })

@@ -26,7 +26,7 @@ export const images: Collectible = {
   async *all(view: View, at: Date, options?: AbortOptions): AsyncGenerator<Scanned, void, undefined> {
     for await (const { entry, parsed } of recordsOf(view, 'image', options)) {
       const { namespace, name } = parsed
-      const { labels, createdAt } = recordOf(entry.key, entry.value, name)
+      const { target, labels, createdAt } = recordOf(entry.key, entry.value, name)
       const expiry = expiryOf(labels)
       const expired = expiry !== undefined && at > expiry
       yield {
@@ -35,6 +35,7 @@ export const images: Collectible = {
         expiredAt: expired ? expiry : undefined,
         // Of no account while it is a root.
         parents: expired ? backReferences(namespace, labels) : [],
+        references: [contentNode(namespace, target.digest), ...references(namespace, labels)],
         createdAt,
       }
     }

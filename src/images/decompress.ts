@@ -1,8 +1,7 @@
-import { Readable, type Transform } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import zlib from 'node:zlib'
 import { OrlopError } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
+import { through, zstdFactory } from './through.ts'
 
 /** How bytes are compressed, by what they begin with. */
 export type Compression = 'none' | 'gzip' | 'zstd'
@@ -39,43 +38,15 @@ export async function* decompress(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   if (compression === 'none') yield* source
   else if (compression === 'gzip')
-    yield* through(source, zlib.createGunzip({ chunkSize: 131_072 }), what, { signal })
-  else if (createZstd !== undefined) yield* through(source, createZstd(), what, { signal })
+    yield* through(source, zlib.createGunzip({ chunkSize: 131_072 }), error => invalid(what, error), {
+      signal,
+    })
+  else if (createZstd !== undefined)
+    yield* through(source, createZstd(), error => invalid(what, error), { signal })
   else yield* unzstd(source, what, { signal })
 }
 
-const isFactory = (value: unknown): value is () => Transform => typeof value === 'function'
-const factory: unknown = Reflect.get(zlib, 'createZstdDecompress')
-const createZstd = isFactory(factory) ? factory : undefined
-
-async function* through(
-  source: AsyncIterable<Uint8Array>,
-  transform: Transform,
-  what: string,
-  { signal }: AbortOptions,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  let failure: unknown
-  const fed = pipeline(Readable.from(source, { objectMode: false }), transform, {
-    ...(signal && { signal }),
-  }).catch(error => {
-    failure = error
-  })
-  try {
-    yield* transform
-    await fed
-  } catch (error) {
-    failure ??= error
-  } finally {
-    transform.destroy()
-    // The source is closed when this ends, however it ends.
-    await fed
-  }
-  signal?.throwIfAborted()
-  if (failure !== undefined) throw isZlibError(failure) ? invalid(what, failure) : failure
-}
-
-const isZlibError = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && /^(Z_|ZSTD_)/.test(String(error.code))
+const createZstd = zstdFactory('createZstdDecompress')
 
 const invalid = (what: string, cause: unknown): OrlopError =>
   new OrlopError(

@@ -10,11 +10,17 @@ export interface PutImage {
   readonly replaced?: Descriptor
 }
 
+/** Options of `putImage`. */
+export interface PutImageOptions extends AbortOptions {
+  /** True: labels that the image had before go. */
+  readonly replaceLabels?: boolean | undefined
+}
+
 /** Makes an image, or points the one of that name at `target`; its labels are merged into those it has. */
 export async function putImage(
   images: Pick<ImageStore, 'get' | 'create' | 'update'>,
   { name, target, labels = {} }: NewImage,
-  options: AbortOptions = {},
+  { replaceLabels, ...options }: PutImageOptions = {},
 ): Promise<PutImage> {
   for (;;) {
     try {
@@ -24,7 +30,7 @@ export async function putImage(
     }
     try {
       const before = await images.get(name, options)
-      const image = await images.update(name, { target, labels }, options)
+      const image = await images.update(name, { target, labels, replaceLabels }, options)
       return before.target.digest === target.digest ? { image } : { image, replaced: before.target }
     } catch (error) {
       // Somebody deleted it in between.

@@ -37,6 +37,8 @@ export interface Scanned {
   readonly expiredAt?: Date | undefined
   /** Nodes that keep it, by its own word: its back references. */
   readonly parents: readonly Node[]
+  /** What `references` would give for it, where that is known without another look; else it is asked. */
+  readonly references?: readonly Node[] | undefined
   /** Bytes of a blob. */
   readonly size?: number | undefined
   readonly createdAt: Date

@@ -32,6 +32,7 @@ export const blobs: Collectible = {
         node: contentNode(namespace, digest),
         root: root && `label ${root}`,
         parents: backReferences(namespace, labels),
+        references: references(namespace, labels),
         size,
         createdAt,
       }

@@ -1,11 +1,12 @@
 /** The Castagnoli polynomial, its bits reversed. */
 const polynomial = 0x82f63b78
 
-/** Eight tables, so that eight bytes are looked up at once; the first is the plain one. */
-const tables: readonly Int32Array[] = makeTables()
+/** Eight tables, so that eight bytes are looked up at once; the first is the plain one. Made when they are first used. */
+let tables: readonly Int32Array[] | undefined
 
 /** CRC-32C of bytes, ≥ 0. @see RFC 3720 B.4 */
 export function crc32c(bytes: Uint8Array): number {
+  tables ??= makeTables()
   const [t0, t1, t2, t3, t4, t5, t6, t7] = tables
   if (!(t0 && t1 && t2 && t3 && t4 && t5 && t6 && t7)) return 0
   const words = bytes.byteLength - (bytes.byteLength % 8)
@@ -32,7 +33,6 @@ export function crc32c(bytes: Uint8Array): number {
   return ~crc >>> 0
 }
 
-// Functions, for the tables are made before the end of the file is reached.
 function byte(bytes: Uint8Array, at: number): number {
   return bytes[at] ?? 0
 }

@@ -7,7 +7,8 @@ import type { Entry, KeyValue, Op, RangeOptions, View } from './kv.ts'
 import { fromLevel } from './level-errors.ts'
 import { refuseIncomplete } from './level-files.ts'
 import { reportDamage } from './level-log.ts'
-import { tablesIn, verifyTables } from './level-tables.ts'
+import { tablesIn } from './level-tables.ts'
+import { freshness, verifyStale } from './level-verified.ts'
 
 /** Entries that are fetched in one go: fewer turns of the event loop, and no more memory than a page of records. */
 const page = 512
@@ -22,7 +23,7 @@ const synced = { keyEncoding: 'utf8', valueEncoding: 'utf8', sync: true } as con
  * `orlop:metadata` of `node:diagnostics_channel`: see `DamageReport`.
  *
  * @throws UNAVAILABLE  another process holds it
- * @throws DATA_LOSS  its files are damaged: the checksums of all tables are looked at
+ * @throws DATA_LOSS  its files are damaged: the checksums of tables are looked at, once a day
  * @throws NOT_FOUND, FAILED_PRECONDITION, PERMISSION_DENIED, RESOURCE_EXHAUSTED  the directory cannot be used
  */
 export async function openLevel(directory: string): Promise<KeyValue> {
@@ -36,7 +37,7 @@ export async function openLevel(directory: string): Promise<KeyValue> {
     throw fromLevel(error, directory)
   }
   try {
-    await verifyTables(directory, tables)
+    await verifyStale(directory, freshness.opening, tables)
     await reportDamage(directory)
   } catch (error) {
     await level.close()

@@ -3,6 +3,7 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { syncDirectory } from '../content/fs-durable.ts'
 import { fromErrno, isNotFound, OrlopError } from '../errors.ts'
+import { freshness, verifyStale } from './level-verified.ts'
 
 /** What subscribers of the channel `orlop:metadata` are told. */
 export interface DamageReport {
@@ -60,11 +61,13 @@ export async function damageOf(directory: string): Promise<string | undefined> {
 }
 
 /**
- * Refuses to go on while changes may be missing in the records: what those kept would be taken for garbage.
+ * Refuses to go on while changes may be missing in the records: what those kept would be taken for garbage. The checksums of
+ * tables that were not looked at for an hour are looked at.
  *
- * @throws DATA_LOSS  damage was noted; the text says the ways out
+ * @throws DATA_LOSS  damage was noted or is found; the text says the ways out
  */
 export async function refuseDamaged(directory: string): Promise<void> {
+  await verifyStale(directory, freshness.removing)
   if ((await damageOf(directory)) === undefined) return
   throw new OrlopError(
     'DATA_LOSS',

@@ -174,3 +174,9 @@ export function withTag({ domain, path }: Reference, tag: string): Reference {
 /** The reference to just these bytes of its repository; a tag is dropped. */
 export const withDigest = ({ domain, path }: Reference, digest: Digest): Reference =>
   referenceOf({ domain, path, digest })
+
+/** True for a host, and for a host with path components behind it, in full: `quay.io`, `localhost:5000/a/b`. */
+export function isNamePrefix(text: string): boolean {
+  const [domain, path] = splitAt(text, text.indexOf('/'))
+  return domainShape.test(domain) && (path?.split('/').every(part => componentShape.test(part)) ?? true)
+}

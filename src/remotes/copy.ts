@@ -32,7 +32,7 @@ export async function copyGraph(
   handler: Handler,
   { concurrency, labels, onProgress, signal }: CopyGraphOptions = {},
 ): Promise<void> {
-  const board = new Board(onProgress)
+  const board = new ProgressBoard(onProgress)
   const copy = async (desc: Descriptor, options: AbortOptions): Promise<void> =>
     copyBlob(from, to, desc, {
       ...options,
@@ -50,7 +50,7 @@ export async function copyGraph(
 }
 
 /** Turns what happens to blobs into progress events, and remembers how each one stands. */
-class Board {
+export class ProgressBoard {
   readonly #tell: OnProgress | undefined
   readonly #events = new Map<string, BlobEvent>()
 
@@ -58,13 +58,15 @@ class Board {
     this.#tell = tell
   }
 
+  /** A blob that will be copied. */
   announce(target: Descriptor): void {
     if (this.#events.has(keyOf(target))) return
     const { size: total } = target
     this.#put({ type: 'waiting', target, ref: refKey(target), offset: 0, total, fetched: 0, reused: 0 })
   }
 
-  tell(target: Descriptor, { type, ref, offset }: CopyEvent): void {
+  /** What happened to one. */
+  tell(target: Descriptor, { type, ref, offset }: Omit<CopyEvent, 'target'>): void {
     const { size: total } = target
     const { fetched = 0, reused = 0, offset: before = 0 } = this.#events.get(keyOf(target)) ?? {}
     const base = { target, ref, offset, total, fetched, reused }

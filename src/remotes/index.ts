@@ -21,19 +21,25 @@ export {
   ProgressTotals,
   type ResolveEvent,
   type RetryEvent,
+  type ThrottleEvent,
   type Totals,
 } from './progress.ts'
 export type { ClientCertificate, Connection } from './registry/connection.ts'
-export type { Credential, Credentials } from './registry/credential.ts'
+export type { Credential, CredentialOptions, Credentials } from './registry/credential.ts'
+export type { CredentialFilesOptions } from './registry/credential-files.ts'
+export type { HelperOptions } from './registry/credential-helper.ts'
 export {
   credentialFor,
   type DockerCredentialsOptions,
   dockerCredentials,
   firstCredential,
   noCredentials,
+  type StoredCredentialsOptions,
+  storedCredentials,
 } from './registry/credentials.ts'
 export { RegistryError, type RegistryErrorItem } from './registry/error.ts'
 export type { FetchReport } from './registry/fetch-report.ts'
+export type { RateBudget } from './registry/host-limits.ts'
 export {
   type Capability,
   defaultHost,
@@ -43,6 +49,14 @@ export {
   type HostsOptions,
   type Place,
 } from './registry/hosts.ts'
+export { type LoginKey, parseLoginKey } from './registry/login-key.ts'
+export {
+  type LoginStoreOptions,
+  removeAllLogins,
+  removeLogin,
+  saveLogin,
+} from './registry/login-store.ts'
+export { RateLimits, type RateLimitsOptions, type RateOptions } from './registry/rate.ts'
 export { RegistryResolver, type RegistryResolverOptions } from './registry/resolver.ts'
 export type { RetryPolicy } from './registry/retry.ts'
 export type {

@@ -35,8 +35,17 @@ export interface RetryEvent {
   readonly reason: string
 }
 
+/** Requests to a host begin to wait, for its limits or for ours; all that go there do. */
+export interface ThrottleEvent {
+  readonly type: 'throttled'
+  /** As people call it: `docker.io`. */
+  readonly host: string
+  /** Milliseconds until the next request. */
+  readonly delayMs: number
+}
+
 /** Everything that happens on the way of an image from one place to another. */
-export type ProgressEvent = ResolveEvent | BlobEvent | RetryEvent
+export type ProgressEvent = ResolveEvent | BlobEvent | RetryEvent | ThrottleEvent
 
 /** Takes progress events. It must not throw. */
 export type OnProgress = (event: ProgressEvent) => void
@@ -73,7 +82,7 @@ export class ProgressTotals {
 
   /** Takes an event; those that are not of blobs count for nothing. */
   add(event: ProgressEvent): void {
-    if (event.type === 'resolving' || event.type === 'resolved' || event.type === 'retry') return
+    if (!('ref' in event)) return
     const { digest, mediaType } = event.target
     const key = `${mediaType} ${digest}`
     const delta = event.fetched - (this.#blobs.get(key)?.fetched ?? 0)

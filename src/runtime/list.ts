@@ -1,8 +1,10 @@
+import { cached } from '../content/cache.ts'
 import type { InfoProvider, Provider } from '../content/types.ts'
 import { isOrlopError } from '../errors.ts'
 import { platforms } from '../images/platforms.ts'
 import { size } from '../images/size.ts'
 import type { ImageRecord } from '../images/types.ts'
+import type { Digest } from '../oci/digest.ts'
 import { hostMatcher, type Matcher, only } from '../oci/matcher.ts'
 import { formatPlatformAll } from '../oci/platform.ts'
 import type { AbortOptions } from '../options.ts'
@@ -18,10 +20,49 @@ export interface Listed {
   readonly problem?: string
 }
 
+type Facts = Omit<Listed, 'image'>
+
 /** Options of `describe`. */
 export interface DescribeOptions extends AbortOptions {
   /** Default: the host's. */
   readonly platform?: Matcher | undefined
+}
+
+/** Images that are looked at while earlier ones are waited for. */
+const ahead = 16
+
+/**
+ * `describe` for many images, in their order: several at a time, one target of many names once, and each document once.
+ */
+export async function* describeAll(
+  content: Provider & InfoProvider,
+  images: AsyncIterable<ImageRecord>,
+  options: DescribeOptions = {},
+): AsyncGenerator<Listed> {
+  const documents = cached(content)
+  const source = {
+    read: documents.read,
+    info: (digest: Digest, abort?: AbortOptions) => content.info(digest, abort),
+  }
+  const known = new Map<string, Promise<Facts>>()
+  const factsOf = (image: ImageRecord): Promise<Facts> => {
+    // Everything that stands in a target decides what its facts are, its platform too.
+    const key = JSON.stringify(image.target)
+    const found = known.get(key) ?? facts(source, image, options)
+    known.set(key, found)
+    return found
+  }
+  const waiting: { readonly image: ImageRecord; readonly found: Promise<Facts> }[] = []
+  for await (const image of images) {
+    const found = factsOf(image)
+    // Whoever stops early leaves some behind that nobody waits for.
+    found.catch(() => undefined)
+    waiting.push({ image, found })
+    if (waiting.length < ahead) continue
+    const first = waiting.shift()
+    if (first) yield { image: first.image, ...(await first.found) }
+  }
+  for (const { image, found } of waiting) yield { image, ...(await found) }
 }
 
 /**
@@ -30,8 +71,16 @@ export interface DescribeOptions extends AbortOptions {
 export async function describe(
   content: Provider & InfoProvider,
   image: ImageRecord,
-  { platform = hostMatcher(), signal }: DescribeOptions = {},
+  options: DescribeOptions = {},
 ): Promise<Listed> {
+  return { image, ...(await facts(content, image, options)) }
+}
+
+async function facts(
+  content: Provider & InfoProvider,
+  image: ImageRecord,
+  { platform = hostMatcher(), signal }: DescribeOptions,
+): Promise<Facts> {
   let problem: string | undefined
   const attempt = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     try {
@@ -51,7 +100,6 @@ export async function describe(
   })
   const bytes = await attempt(() => sizeOf(content, image, platform, { signal }))
   return {
-    image,
     platforms: [...texts].sort(),
     ...(bytes !== undefined && { size: bytes }),
     ...(problem !== undefined && { problem }),

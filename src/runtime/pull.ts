@@ -15,12 +15,13 @@ import { copyGraph } from '../remotes/copy.ts'
 import { labelDistributionSource } from '../remotes/distribution-source.ts'
 import { type OnProgress, ProgressTotals, type Totals } from '../remotes/progress.ts'
 import type { Resolver } from '../remotes/types.ts'
+import { Admission, type AdmissionParts } from './admission.ts'
 import { isDocument, localFirst } from './local-first.ts'
 import type { Scope } from './runtime.ts'
 import { selectManifests, type Wanted } from './select.ts'
 
-/** What a pull works with: where from, and into which namespace. */
-export interface PullParts {
+/** What a pull works with: where from, into which namespace, and who decides whether it may. */
+export interface PullParts extends AdmissionParts {
   readonly resolver: Resolver
   readonly scope: Scope
 }
@@ -31,6 +32,8 @@ export interface FetchOptions extends AbortOptions {
   readonly platforms?: readonly Wanted[] | undefined
   /** True: indexes, manifests and configs, and no layers. */
   readonly metadataOnly?: boolean | undefined
+  /** True: signatures are judged and not copied. */
+  readonly removeSignatures?: boolean | undefined
   /** Blobs on their way at one time; default 3. */
   readonly concurrency?: number | undefined
   readonly onProgress?: OnProgress | undefined
@@ -55,9 +58,13 @@ export interface Pulled extends PutImage {
  * A lease keeps what has come until the name is written, and for a day should the process die; the next pull goes on from
  * there, in the middle of a blob too. Blobs that are here are not fetched again. Labels that the image had are kept.
  *
+ * With a policy, every manifest wanted is judged by its bytes and its signatures before a config or layer is fetched; all of
+ * them must be accepted. Signatures are stored with the image (see `storedSignatures`).
+ *
  * @param reference  a full one: `docker.io/library/busybox:latest`
  * @throws NOT_FOUND  no such repository or tag, or no manifest for a platform
  * @throws UNAUTHENTICATED, PERMISSION_DENIED, UNAVAILABLE  as the registry says
+ * @throws PERMISSION_DENIED  the policy denies it; the text says by which requirement, and why of each signature
  * @throws DATA_LOSS  bytes that are not what their digest says
  * @throws INVALID_ARGUMENT  a reference, index or manifest that is not valid
  * @throws RESOURCE_EXHAUSTED  the disk is full
@@ -84,10 +91,12 @@ export async function pull(parts: PullParts, reference: string, options: PullOpt
  * @returns what the reference points at
  */
 export async function fetchImage(
-  { resolver, scope }: PullParts,
+  parts: PullParts,
   reference: string,
-  { platforms, metadataOnly = false, concurrency, onProgress, signal }: FetchOptions = {},
+  options: FetchOptions = {},
 ): Promise<Descriptor> {
+  const { resolver, scope } = parts
+  const { platforms, metadataOnly = false, concurrency, onProgress, signal } = options
   const target = await resolver.resolve(reference, { signal })
   const { content } = scope
   const fetcher = await resolver.fetcher(reference, { signal })
@@ -97,8 +106,15 @@ export async function fetchImage(
     ...(platforms ? [await selectManifests(source, target, platforms, { signal })] : []),
     ...(metadataOnly ? [dropWhen(isLayer)] : []),
   ]
+  const wanted = pipe(all, ...wraps)
+  const admission = new Admission(parts, reference)
+  await admission.admit(source, target, wanted, { signal })
   const labels = labelsOf(content, all, reference)
-  await copyGraph(source, content, target, pipe(all, ...wraps), { concurrency, labels, onProgress, signal })
+  const signed = async (desc: Descriptor, asked: AbortOptions): Promise<Labels> => ({
+    ...(await labels(desc, asked)),
+    ...(options.removeSignatures ? {} : await admission.store(content, desc, asked)),
+  })
+  await copyGraph(source, content, target, wanted, { concurrency, labels: signed, onProgress, signal })
   return target
 }
 

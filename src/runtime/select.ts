@@ -6,9 +6,9 @@ import { findManifest } from '../images/manifest.ts'
 import { platforms } from '../images/platforms.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
-import type { Matcher } from '../oci/matcher.ts'
+import { type Matcher, only } from '../oci/matcher.ts'
 import { isIndex } from '../oci/media-type.ts'
-import { formatPlatformAll } from '../oci/platform.ts'
+import { formatPlatformAll, hostPlatform } from '../oci/platform.ts'
 import type { AbortOptions } from '../options.ts'
 
 /** One platform asked for: who matches, and how to name it when nobody does. */
@@ -16,6 +16,13 @@ export interface Wanted {
   readonly matcher: Matcher
   /** `linux/arm64`. */
   readonly text: string
+}
+
+/** The platform of this machine; a container's, so linux on macOS. */
+export function hostWanted(): Wanted {
+  const host = hostPlatform()
+  const platform = host.os === 'darwin' ? { ...host, os: 'linux' } : host
+  return { matcher: only(platform), text: formatPlatformAll(platform) }
 }
 
 /**

@@ -4,13 +4,13 @@ import {
   collect,
   count,
   duration,
-  hostWanted,
   labelArguments,
   newLabels,
   room,
   size,
   wantedPlatforms,
 } from '../../src/cli/arguments.ts'
+import { hostWanted } from '../../src/runtime/select.ts'
 
 const reads = test.macro<[(text: string) => unknown, string, unknown]>({
   exec(t, read, text, value) {

@@ -42,7 +42,7 @@ const refuses = test.macro<[readonly string[], RegExp]>({
   title: (_, args) => `orlop ${args.map(arg => JSON.stringify(arg)).join(' ')} fails with 2 and one line`,
 })
 
-test(refuses, ['bogus'], /unknown command 'bogus' \(see orlop --help\)/)
+test(refuses, ['nonsense'], /unknown command 'nonsense' \(see orlop --help\)/)
 test(refuses, ['image', 'bogus'], /unknown command 'bogus' \(see orlop images --help\)/)
 test(refuses, ['images', 'pul'], /Did you mean pull\?/)
 test(refuses, ['--bogus'], /unknown option '--bogus'/)

@@ -1,6 +1,6 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
-import { isInstalled } from './programs.ts'
+import { isInstalled } from './installed.ts'
 import { start } from './run.ts'
 import { type Teardown, temporaryDirectory } from './tmp.ts'
 
@@ -8,6 +8,7 @@ import { type Teardown, temporaryDirectory } from './tmp.ts'
 export interface Containerd {
   /** Its socket. */
   readonly address: string
+  readonly pid: number
 }
 
 /** True where containerd can be run: it wants to be root. */
@@ -34,7 +35,7 @@ export async function startContainerd(t: Teardown): Promise<Containerd> {
     }),
     outcome.then(({ stderr }) => Promise.reject(new Error(`containerd did not start:\n${stderr}`))),
   ])
-  return { address }
+  return { address, pid: child.pid ?? 0 }
 }
 
 /** Without the plugins that need a system to change. */

@@ -9,8 +9,10 @@ export interface DockerRegistry {
   readonly host: string
   /** `http://127.0.0.1:<port>`, or https */
   readonly url: string
-  /** Where it keeps its data. */
+  /** Where its configuration and its logs are. */
   readonly directory: string
+  /** Where it keeps its data. */
+  readonly storage: string
 }
 
 /** How the registry lets people in. */
@@ -21,6 +23,12 @@ export interface DockerRegistryOptions {
   readonly tls?: { readonly cert: string; readonly key: string; readonly clientCa?: string }
   /** The registry (`http://…`) that it is a pull-through mirror of. */
   readonly proxyOf?: string
+  /** Where its data is, so that two can share it. Default: a directory of its own. */
+  readonly storage?: string
+  /** True: it refuses every change. */
+  readonly readOnly?: boolean
+  /** False: blobs and manifests cannot be deleted. */
+  readonly deletes?: boolean
 }
 
 /** Settings of distribution's token auth. */
@@ -43,15 +51,17 @@ export const registryUser = {
 /**
  * Starts docker-registry on a port that the system chose and waits until it answers; stops it in teardown.
  *
- * Foreign layers of any URL are accepted, and blobs and manifests may be deleted.
+ * Foreign layers of any URL are accepted.
  */
 export async function startDockerRegistry(
   t: Teardown,
   options: DockerRegistryOptions = {},
 ): Promise<DockerRegistry> {
   const directory = await temporaryDirectory(t)
+  const storage = options.storage ?? path.join(directory, 'data')
   await fs.writeFile(path.join(directory, 'htpasswd'), registryUser.htpasswd)
-  await fs.writeFile(path.join(directory, 'config.yml'), await configuration(directory, options))
+  const config = await configuration(directory, { ...options, storage })
+  await fs.writeFile(path.join(directory, 'config.yml'), config)
   const { child, outcome } = start('docker-registry', ['serve', path.join(directory, 'config.yml')], {
     deadline: 3_600_000,
   })
@@ -68,17 +78,28 @@ export async function startDockerRegistry(
     }),
     outcome.then(({ stderr }) => Promise.reject(new Error(`docker-registry did not start:\n${stderr}`))),
   ])
-  return { host, url: `${options.tls ? 'https' : 'http'}://${host}`, directory }
+  return { host, url: `${options.tls ? 'https' : 'http'}://${host}`, directory, storage }
 }
 
 const configuration = async (
   directory: string,
-  { auth = 'open', tls, proxyOf }: DockerRegistryOptions,
+  {
+    auth = 'open',
+    tls,
+    proxyOf,
+    storage,
+    readOnly = false,
+    deletes = true,
+  }: DockerRegistryOptions & { readonly storage: string },
 ): Promise<string> =>
   JSON.stringify({
     version: 0.1,
     log: { level: 'info', accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: path.join(directory, 'data') }, delete: { enabled: true } },
+    storage: {
+      filesystem: { rootdirectory: storage },
+      delete: { enabled: deletes },
+      maintenance: { readonly: { enabled: readOnly } },
+    },
     http: {
       addr: '127.0.0.1:0',
       secret: 'not a secret',

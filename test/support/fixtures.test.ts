@@ -1,8 +1,9 @@
 import test from 'ava'
 import { blobsOf, factsOf, platformText } from './facts.ts'
 import { type FixtureName, type Fixtures, fixtureNames, startFixtures } from './fixtures.ts'
+import { isInstalled } from './installed.ts'
 import { blobFile, digestOf } from './layout.ts'
-import { isInstalled, testWith } from './programs.ts'
+import { testWith } from './programs.ts'
 import { output } from './run.ts'
 import { afterFile } from './tmp.ts'
 

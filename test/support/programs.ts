@@ -1,15 +1,5 @@
-import fs from 'node:fs'
-import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
-
-/** Programs of other projects that tests are run against. All are Debian packages; `.ci/run` installs them. */
-export type Program = 'docker-registry' | 'skopeo' | 'umoci' | 'ctr' | 'containerd' | 'zstd'
-
-/** True when a program is on the PATH. */
-export const isInstalled = (program: Program): boolean =>
-  (process.env.PATH ?? '')
-    .split(path.delimiter)
-    .some(directory => isExecutable(path.join(directory, program)))
+import { isInstalled, type Program } from './installed.ts'
 
 /**
  * `test`, for tests that need other programs.
@@ -27,12 +17,3 @@ export function testWith(...programs: readonly Program[]) {
 
 const inCI = (): boolean =>
   process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false'
-
-const isExecutable = (file: string): boolean => {
-  try {
-    fs.accessSync(file, fs.constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
-}

@@ -45,15 +45,12 @@ export class TokenDesk {
     if (this.#auth.type === 'basic')
       return authorization === this.basic ? undefined : denied('Basic realm="a, quoted \\"realm\\""')
     const repository = /^\/v2\/(.+)\/(?:manifests|blobs|tags|referrers)\//.exec(url)?.[1]
-    const scope = url.startsWith('/v2/_catalog') ? 'registry:catalog:*' : `repository:${repository}:pull`
-    if (
-      this.#valid
-        .get(authorization.replace(/^Bearer /, ''))
-        ?.split(' ')
-        .includes(scope)
-    )
-      return undefined
-    return denied(`Bearer realm="${this.#realm}",service="test, service",scope="${scope}"`)
+    const catalog = url.startsWith('/v2/_catalog') ? 'registry:catalog:*' : undefined
+    const scope = repository === undefined ? catalog : `repository:${repository}:pull`
+    const granted = this.#valid.get(authorization.replace(/^Bearer /, ''))?.split(' ')
+    if (granted && (scope === undefined || granted.includes(scope))) return undefined
+    const wanted = scope === undefined ? '' : `,scope="${scope}"`
+    return denied(`Bearer realm="${this.#realm}",service="test, service"${wanted}`)
   }
 
   /** The token server's answer. */

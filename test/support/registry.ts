@@ -161,6 +161,7 @@ export class TestRegistry {
     if (path === '/token') return this.tokens.issue(request, body)
     const refusal = this.tokens.refuse(request)
     if (refusal) return refusal
+    if (path === '/v2/') return json(200, {})
     const stored = [...this.#contents].map(([at, content]) => ({ path: at, ...content }))
     const list = listAnswer(request, stored, this.#lists)
     if (list) return list

@@ -2,16 +2,19 @@ import { noCredentials } from '../../src/remotes/registry/credentials.ts'
 import { RegistryResolver, type RegistryResolverOptions } from '../../src/remotes/registry/resolver.ts'
 import type { Teardown } from './tmp.ts'
 
-/** A resolver without credentials that does not really wait; `waits` has the milliseconds it would have. */
+/** A resolver without credentials whose clock only waits move; `waits` has the milliseconds it would have waited. */
 export function quickResolver(t: Teardown, options: RegistryResolverOptions = {}) {
   const waits: number[] = []
+  let waited = 0
   const resolver = new RegistryResolver({
     credentials: noCredentials,
     ...options,
     retry: {
       random: () => 1,
+      now: () => Date.now() + waited,
       sleep: async ms => {
         waits.push(ms)
+        waited += ms
       },
       ...options.retry,
     },

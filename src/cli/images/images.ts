@@ -1,5 +1,6 @@
 import type { Register } from '../register.ts'
 import { registerCheck } from './check.ts'
+import { registerConvert } from './convert.ts'
 import { registerDelete } from './delete.ts'
 import { registerExport } from './export.ts'
 import { registerImport } from './import.ts'
@@ -25,6 +26,7 @@ export const registerImages: Register = (noun, context) => {
     registerSize,
     registerPlatforms,
     registerTag,
+    registerConvert,
     registerLabel,
     registerPin,
     registerUnpin,

@@ -1,4 +1,4 @@
-import { describe, type Listed } from '../../runtime/list.ts'
+import { describeAll, type Listed } from '../../runtime/list.ts'
 import { formatBytes, formatLabels } from '../output.ts'
 import type { Register } from '../register.ts'
 
@@ -10,14 +10,15 @@ export const registerList: Register = (noun, { out, signal, scope, options: glob
     .description('list the images of the namespace, as one of the filters has them')
     .action(async (filters: string[]) => {
       const { images, content } = await scope()
-      const listed: Listed[] = []
-      for await (const image of images.list(filters, { signal })) {
-        if (global.quiet && !global.json) out.line(image.name)
-        else listed.push(await describe(content, image, { signal }))
+      const records = images.list(filters, { signal })
+      if (global.quiet && !global.json) {
+        for await (const { name } of records) out.line(name)
+        return
       }
+      const listed: Listed[] = []
+      for await (const one of describeAll(content, records, { signal })) listed.push(one)
       if (global.json) out.json(listed.map(document))
-      else if (!global.quiet)
-        out.table(['REF', 'TYPE', 'DIGEST', 'SIZE', 'PLATFORMS', 'LABELS'], listed.map(row))
+      else out.table(['REF', 'TYPE', 'DIGEST', 'SIZE', 'PLATFORMS', 'LABELS'], listed.map(row))
     })
 }
 

@@ -2,10 +2,10 @@ import type { AbortOptions } from '../../options.ts'
 import { type Challenge, parseChallenges } from './challenge.ts'
 import type { Connection } from './connection.ts'
 import type { Credential, Credentials } from './credential.ts'
-import { RegistryError } from './error.ts'
+import { RegistryError, type Shown } from './error.ts'
 import { type HttpResponse, headerValues, type Send } from './http.ts'
 import { sendAsFrom } from './redirect.ts'
-import { normalizeScopes } from './scope.ts'
+import { normalizeScopes, repositoryOf } from './scope.ts'
 import { SingleFlight } from './single-flight.ts'
 import { basicHeader, fetchToken, type Token } from './token.ts'
 
@@ -48,7 +48,7 @@ export class Authorizer {
   /** Scopes that challenges asked for besides the request's own. */
   readonly #wider = new Map<string, readonly string[]>()
   readonly #flights = new SingleFlight<Token>()
-  readonly #had = new Map<string, boolean>()
+  readonly #shown = new Map<string, Shown | undefined>()
 
   constructor({ send, credentials, now = Date.now }: AuthorizerOptions) {
     this.#send = send
@@ -89,16 +89,16 @@ export class Authorizer {
     return known?.scheme !== challenge.scheme || widened || used === undefined || (stale && !fresh)
   }
 
-  /** Whether there was a credential when one was last looked for; `undefined` when that was never. */
-  hadCredentials(name: string): boolean | undefined {
-    return this.#had.get(name)
+  /** What was found when a credential was last looked for; `undefined` for none, or when that was never. */
+  shown(name: string): Shown | undefined {
+    return this.#shown.get(name)
   }
 
   async #basic(target: AuthTarget, { signal }: AbortOptions): Promise<string | undefined> {
     const { origin } = target.origin
     const known = this.#basics.get(origin)
     if (known !== undefined) return known
-    const credential = await this.#credential(target.name, { signal })
+    const credential = await this.#credential(target, { signal })
     if (!credential || !('password' in credential)) return undefined
     const header = basicHeader(credential)
     this.#basics.set(origin, header)
@@ -113,7 +113,9 @@ export class Authorizer {
   }
 
   async #fetch(target: AuthTarget, { parameters }: Challenge, { signal }: AbortOptions): Promise<Token> {
-    const credential = await this.#credential(target.name, { signal })
+    const credential = await this.#credential(target, { signal })
+    if (credential && 'registryToken' in credential)
+      return { value: credential.registryToken, expiresAt: this.#now() }
     const realm = realmOf(parameters.get('realm') ?? '', target, credential)
     const key = keyOf(target)
     const scopes = normalizeScopes([...target.scopes, ...(this.#wider.get(key) ?? [])])
@@ -124,9 +126,9 @@ export class Authorizer {
     return token
   }
 
-  async #credential(name: string, { signal }: AbortOptions): Promise<Credential | undefined> {
-    const credential = await this.#credentials(name, { signal })
-    this.#had.set(name, credential !== undefined)
+  async #credential({ name, scopes }: AuthTarget, { signal }: AbortOptions): Promise<Credential | undefined> {
+    const credential = await this.#credentials(name, { repository: repositoryOf(scopes), signal })
+    this.#shown.set(name, credential && { source: credential.source })
     return credential
   }
 

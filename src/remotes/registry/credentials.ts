@@ -1,10 +1,20 @@
-import { readFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
-import path from 'node:path'
-import { fromErrno, isNotFound, OrlopError } from '../../errors.ts'
-import { isObject, type JsonObject } from '../../oci/json.ts'
+import { isNotFound, OrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
-import { type Credential, type Credentials, parseSecretJson } from './credential.ts'
+import {
+  type Credential,
+  type CredentialOptions,
+  type Credentials,
+  canonicalHost,
+  serverNames,
+} from './credential.ts'
+import { decodeEntry } from './credential-entry.ts'
+import { type CredentialDocument, entryFor, hostKey, readCredentialFile } from './credential-file.ts'
+import {
+  type CredentialFile,
+  type CredentialFilesOptions,
+  credentialFiles,
+  dockerConfigFile,
+} from './credential-files.ts'
 import { type HelperOptions, helperCredential } from './credential-helper.ts'
 
 /** Where `dockerCredentials` looks. */
@@ -12,6 +22,18 @@ export interface DockerCredentialsOptions extends HelperOptions {
   /** The file; default `$DOCKER_CONFIG/config.json`, else `~/.docker/config.json`. It need not exist. */
   readonly file?: string | undefined
 }
+
+/** Where `storedCredentials` looks. */
+export interface StoredCredentialsOptions extends HelperOptions, CredentialFilesOptions {
+  /**
+   * The sources in order, as `credential-helpers` of registries.conf has them: names of helpers, and
+   * `containers-auth.json` for the files. Default: the files.
+   */
+  readonly credentialHelpers?: readonly string[] | undefined
+}
+
+/** The name that stands for the files among `credential-helpers`. @see containers-registries.conf(5) */
+export const filesHelper = 'containers-auth.json'
 
 /** Nobody: every registry is asked without credentials. */
 export const noCredentials: Credentials = async () => undefined
@@ -34,101 +56,111 @@ export const firstCredential =
   }
 
 /**
- * Credentials as Docker keeps them: a helper for the host, else the helper for all, else `auths` of the file itself.
+ * Credentials as Docker keeps them, of its config.json alone: a helper for the host, else the helper for all, else
+ * `auths` of the file itself.
  *
- * The file is read at each call, so that a login counts at once. A `credsStore` whose program is not installed is passed
- * over: many config files name one that was never there.
- *
- * @throws FAILED_PRECONDITION  the file is there and is not what Docker writes
- * @throws UNAUTHENTICATED  a helper that failed
+ * @throws as `storedCredentials`
  */
 export function dockerCredentials(options: DockerCredentialsOptions = {}): Credentials {
-  const { env = process.env } = options
-  const file = options.file ?? path.join(env.DOCKER_CONFIG || path.join(homedir(), '.docker'), 'config.json')
-  return async (host, { signal } = {}) => {
-    const config = await readConfig(file, { signal })
-    if (!config) return undefined
-    return (await fromHelpers(config, host, { ...options, signal })) ?? fromAuths(config, host, file)
+  const file: CredentialFile = {
+    name: options.file ?? dockerConfigFile(options.env ?? process.env),
+    format: 'auths',
+  }
+  return (host, wanted = {}) => fromFile(file, host, { ...options, ...wanted })
+}
+
+/**
+ * The credentials of whoever runs this, as podman, skopeo and Docker find them.
+ *
+ * The first file that has an entry decides: see `credentialFiles` for their order. In a file the helper of the host
+ * (`credHelpers`) comes first, then the helper for all (`credsStore`, which Docker has and containers/image has not),
+ * then `auths` with the longest key that the repository lies below. A `credsStore` whose program is not installed is
+ * passed over: many config files name one that was never there.
+ *
+ * Files are read at each call, so that a login counts at once.
+ *
+ * @throws FAILED_PRECONDITION  a file is there and is not what such files are; the rest is not searched
+ * @throws UNAUTHENTICATED  a helper failed, and nothing else had an answer
+ * @see containers-auth.json(5); containers/image pkg/docker/config
+ */
+export function storedCredentials(options: StoredCredentialsOptions = {}): Credentials {
+  const { credentialHelpers = [filesHelper] } = options
+  return async (host, wanted = {}) => {
+    let failure: unknown
+    for (const helper of credentialHelpers) {
+      if (helper === filesHelper) {
+        const found = await fromFiles(options, host, wanted)
+        if (found) return found
+        continue
+      }
+      try {
+        const found = await askHelper(helper, host, { ...options, ...wanted })
+        if (found) return found
+      } catch (error) {
+        wanted.signal?.throwIfAborted()
+        failure ??= error
+      }
+    }
+    if (failure !== undefined) throw failure
+    return undefined
   }
 }
 
-/** A host without the several names of Docker Hub; scheme and path, which old files have, are dropped. */
-export function canonicalHost(key: string): string {
-  const host = key
-    .replace(/^https?:\/\//i, '')
-    .replace(/\/.*$/s, '')
-    .toLowerCase()
-  return hubNames.has(host) ? 'docker.io' : host
+async function fromFiles(
+  options: StoredCredentialsOptions,
+  host: string,
+  wanted: CredentialOptions,
+): Promise<Credential | undefined> {
+  for (const file of credentialFiles(options)) {
+    const found = await fromFile(file, host, { ...options, ...wanted })
+    if (found) return found
+  }
+  return undefined
 }
 
-const hubNames: ReadonlySet<string> = new Set(['docker.io', 'index.docker.io', 'registry-1.docker.io'])
-
-/** The key that Docker writes for its hub, and the address its helpers know. */
-const hubKey = 'https://index.docker.io/v1/'
-
-async function readConfig(file: string, { signal }: AbortOptions): Promise<JsonObject | undefined> {
-  let text: string
-  try {
-    text = await readFile(file, { encoding: 'utf8', ...(signal ? { signal } : {}) })
-  } catch (error) {
-    signal?.throwIfAborted()
-    const ours = fromErrno(error, file)
-    if (isNotFound(ours)) return undefined
-    throw ours
-  }
-  const json = text.trim() === '' ? {} : parseSecretJson(text)
-  if (!isObject(json))
-    throw new OrlopError('FAILED_PRECONDITION', `${file}: not the JSON object that Docker writes`)
-  return json
+async function fromFile(
+  file: CredentialFile,
+  host: string,
+  options: HelperOptions & CredentialOptions,
+): Promise<Credential | undefined> {
+  const document = await readCredentialFile(file, options)
+  if (!document) return undefined
+  const helped = await fromHelpers(document, file.name, host, options)
+  if (helped) return helped
+  const entry = entryFor(document, host, options.repository)
+  return entry && decodeEntry(entry.value, `${file.name}: auths of ${entry.key}`)
 }
 
 async function fromHelpers(
-  config: JsonObject,
+  { credHelpers, credsStore }: CredentialDocument,
+  file: string,
   host: string,
   options: HelperOptions & AbortOptions,
 ): Promise<Credential | undefined> {
-  const address = canonicalHost(host) === 'docker.io' ? hubKey : host
-  const own = entryFor(config.credHelpers, host)
-  if (typeof own === 'string' && own !== '') return helperCredential(own, address, options)
-  if (typeof config.credsStore !== 'string' || config.credsStore === '') return undefined
+  const key = hostKey(credHelpers, host)
+  const own = key === undefined ? undefined : credHelpers[key]
+  if (own !== undefined && own !== '') {
+    if (typeof own !== 'string')
+      throw new OrlopError('FAILED_PRECONDITION', `${file}: credHelpers of ${key}: not a name`)
+    return askHelper(own, host, options)
+  }
+  if (credsStore === undefined) return undefined
   try {
-    return await helperCredential(config.credsStore, address, options)
+    return await askHelper(credsStore, host, options)
   } catch (error) {
     if (isNotFound(error)) return undefined
     throw error
   }
 }
 
-function fromAuths(config: JsonObject, host: string, file: string): Credential | undefined {
-  const entry = entryFor(config.auths, host)
-  if (!isObject(entry)) return undefined
-  const { auth, username, password, identitytoken } = entry
-  if (typeof identitytoken === 'string' && identitytoken !== '') return { identityToken: identitytoken }
-  if (typeof auth === 'string' && auth !== '') return decodeAuth(auth, `${file}: auths for ${host}`)
-  if (typeof username === 'string' && typeof password === 'string' && username !== '')
-    return { username, password }
+async function askHelper(
+  helper: string,
+  host: string,
+  options: HelperOptions & AbortOptions,
+): Promise<Credential | undefined> {
+  for (const server of serverNames(host)) {
+    const found = await helperCredential(helper, server, options)
+    if (found) return found
+  }
   return undefined
-}
-
-/** The value for a host: an exact key first, else the first key that names the same host another way. */
-function entryFor(map: unknown, host: string): unknown {
-  if (!isObject(map)) return undefined
-  if (Object.hasOwn(map, host)) return map[host]
-  const wanted = canonicalHost(host)
-  const key = Object.keys(map).find(name => isWholeHost(name) && canonicalHost(name) === wanted)
-  return key === undefined ? undefined : map[key]
-}
-
-/** False for keys of one repository (`quay.io/team`), which say nothing of the host; Docker's `/v1/` and `/v2/` do. */
-const isWholeHost = (key: string): boolean => /^(https?:\/\/.*|[^/]+\/?(v[12]\/?)?)$/i.test(key)
-
-function decodeAuth(auth: string, where: string): Credential {
-  const text = Buffer.from(auth, 'base64').toString('utf8').replace(/\0+$/, '')
-  const at = text.indexOf(':')
-  if (at <= 0)
-    throw new OrlopError(
-      'FAILED_PRECONDITION',
-      `${where}: "auth" is not the base64 of user:password; log in again`,
-    )
-  return { username: text.slice(0, at), password: text.slice(at + 1) }
 }

@@ -178,7 +178,7 @@ export class Endpoint {
 
   #error(response: HttpResponse, { what }: EndpointRequest): Promise<RegistryError> {
     const { name } = this.host
-    const credentials = this.#authorizer.hadCredentials(name)
+    const credentials = this.#authorizer.shown(name)
     return responseError(response, { what, registry: name, credentials, now: this.policy.now })
   }
 }

@@ -1,6 +1,7 @@
 import { type ErrorCode, OrlopError } from '../../errors.ts'
 import { isObject } from '../../oci/json.ts'
 import { type HttpRequest, type HttpResponse, headerValue, readUpTo } from './http.ts'
+import { rateState } from './rate-headers.ts'
 
 /** One entry of a registry's error document. */
 export interface RegistryErrorItem {
@@ -62,8 +63,8 @@ export interface ErrorContext {
   readonly what: string
   /** The registry, as people know it. */
   readonly registry: string
-  /** Whether credentials were there to answer a challenge with. */
-  readonly credentials?: boolean | undefined
+  /** What there was to answer a challenge with. */
+  readonly credentials?: Shown | undefined
   /** Milliseconds since 1970; waits until a date are counted from here. */
   readonly now?: (() => number) | undefined
 }
@@ -116,7 +117,8 @@ function explain(
     return `${what}: ${who} does not allow ${response.method} (405)${reason}; it may be read-only, a mirror, or set up without deletion`
   if (status === 413) return `${what}: ${who} takes no request of this size (413)${reason}`
   if (status === 507) return `${what}: ${who} has no room for it (507)${reason}`
-  if (status === 429) return `${what}: ${who} limits requests (429)${reason}; ${tryAgain(waitMs)}`
+  if (status === 429)
+    return `${what}: ${who} limits requests${limitOf(response)} (429)${reason}; ${tryAgain(waitMs)}`
   if (status >= 500 || status === 408)
     return `${what}: ${who} failed (${status})${reason}; ${tryAgain(waitMs)}`
   return `${what}: ${response.method} ${sanitizeUrl(url)} answered ${status}${reason}`
@@ -124,14 +126,32 @@ function explain(
 
 const isWrite = ({ method }: HttpResponse): boolean => method !== 'GET' && method !== 'HEAD'
 
+/** ` to 100 in 6 h`, where the server says so. */
+function limitOf({ headers }: HttpResponse): string {
+  const { limit, windowMs } = rateState(headers, Date.now())
+  if (limit === undefined || windowMs === undefined) return ''
+  const [ms, unit] = (
+    [
+      [3_600_000, 'h'],
+      [60_000, 'min'],
+    ] as const
+  ).find(([one]) => windowMs % one === 0) ?? [1000, 's']
+  return ` to ${limit} in ${windowMs / ms} ${unit}`
+}
+
 const tryAgain = (waitMs: number | undefined): string =>
   waitMs === undefined ? 'try again later' : `try again in ${Math.ceil(waitMs / 1000)} s`
 
+/** What there was to show a registry: a credential, and where it was found. */
+export interface Shown {
+  readonly source?: string | undefined
+}
+
 /** Why a registry will not let one in, and the way out. */
-export const unauthenticated = (registry: string, credentials: boolean | undefined): string =>
-  credentials === true
-    ? `${registry} refused the credentials (401); check user and password, for example with "docker login ${registry}"`
-    : `${registry} wants credentials, or there is no such repository (401); no credentials for host ${registry} in ~/.docker/config.json: "docker login ${registry}" writes them`
+export const unauthenticated = (registry: string, shown: Shown | undefined): string =>
+  shown
+    ? `${registry} refused the credentials${shown.source === undefined ? '' : ` of ${shown.source}`} (401); check user and password, for example with "orlop login ${registry}"`
+    : `${registry} wants credentials, or there is no such repository (401); no credentials for host ${registry} in auth.json or Docker's config.json: "orlop login ${registry}" writes them`
 
 /**
  * The wait that a Retry-After header asks for.

@@ -6,35 +6,46 @@ import type { OnProgress } from '../progress.ts'
 import type { Fetcher, ListOptions, RemoteRepository, Resolver } from '../types.ts'
 import { Authorizer } from './auth.ts'
 import { HttpClient, type HttpClientOptions } from './client.ts'
-import type { Credentials } from './credential.ts'
-import { dockerCredentials } from './credentials.ts'
+import { type Credentials, canonicalHost } from './credential.ts'
+import { storedCredentials } from './credentials.ts'
 import { Endpoint, type OnRetry } from './endpoint.ts'
 import { firstAnswer, firstList } from './first-answer.ts'
 import type { ForeignOptions } from './foreign.ts'
 import {
   type Capability,
+  defaultHost,
   defaultHosts,
   type Host,
   type Hosts,
   type HostsOptions,
   type Place,
 } from './hosts.ts'
+import type { Send } from './http.ts'
 import { listRepositories } from './lists.ts'
+import { Lookaside } from './lookaside.ts'
 import { MirroredRepository } from './mirrored.ts'
+import { ping } from './ping.ts'
 import { refusePrivate } from './private-address.ts'
+import { RateLimits, type RateOptions } from './rate.ts'
 import { Repository } from './repository.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
+import type { RepositoryAt } from './signature-extension.ts'
+import { RegistrySignatures, type RegistrySignaturesOptions } from './signatures.ts'
 
 /** Options of `RegistryResolver`. */
 export interface RegistryResolverOptions extends HostsOptions, Omit<HttpClientOptions, 'guard'> {
-  /** Default: Docker's, see `dockerCredentials`. */
+  /** Default: those of whoever runs this, see `storedCredentials`. */
   readonly credentials?: Credentials | undefined
   /** Where an image's endpoints are; default: the registry itself, see `defaultHosts`. */
   readonly hosts?: Hosts | undefined
   readonly retry?: Partial<RetryPolicy> | undefined
   /** True: foreign layers may come from loopback and private addresses. */
   readonly allowPrivateUrls?: boolean | undefined
-  /** Told of names that are resolved, and of every wait before another try. */
+  /** How much is asked of hosts; what they say of their limits is heeded in any case. */
+  readonly rate?: RateOptions | undefined
+  /** Limits that several resolvers share; default: its own, as `rate` says. */
+  readonly limits?: RateLimits | undefined
+  /** Told of names that are resolved, and of every wait. */
   readonly onProgress?: OnProgress | undefined
 }
 
@@ -46,27 +57,33 @@ export interface RegistryResolverOptions extends HostsOptions, Omit<HttpClientOp
 export class RegistryResolver implements Resolver, AsyncDisposable {
   readonly #client: HttpClient
   readonly #bare: HttpClient
+  readonly #send: Send
   readonly #authorizer: Authorizer
   readonly #policy: RetryPolicy
   readonly #hosts: Hosts
   readonly #foreign: ForeignOptions
   readonly #onProgress: OnProgress | undefined
   readonly #endpoints = new Map<string, Endpoint>()
+  /** What people call the hosts with these addresses. */
+  readonly #names = new Map<string, string>()
 
   constructor(options: RegistryResolverOptions = {}) {
-    const { credentials = dockerCredentials(), hosts = defaultHosts(options), onProgress } = options
+    const { credentials = storedCredentials(), hosts = defaultHosts(options), onProgress } = options
     const guard = options.allowPrivateUrls ? undefined : refusePrivate
     this.#client = new HttpClient(options)
     this.#bare = new HttpClient({ ...options, guard })
     this.#policy = { ...defaultRetryPolicy, ...options.retry }
-    this.#authorizer = new Authorizer({
-      send: (request, abort) => this.#client.send(request, abort),
-      credentials,
-      now: this.#policy.now,
-    })
     this.#hosts = hosts
     this.#onProgress = onProgress
-    const send: ForeignOptions['send'] = (request, abort) => this.#bare.send(request, abort)
+    const limits = options.limits ?? new RateLimits({ ...options.rate, clock: this.#policy })
+    const limited = (client: HttpClient): Send =>
+      limits.around((request, abort) => client.send(request, abort), {
+        nameOf: address => this.#names.get(address) ?? address,
+        onWait: notice => this.#onProgress?.({ type: 'throttled', ...notice }),
+      })
+    this.#send = limited(this.#client)
+    this.#authorizer = new Authorizer({ send: this.#send, credentials, now: this.#policy.now })
+    const send = limited(this.#bare)
     this.#foreign = { send, policy: this.#policy, guard, onRetry: this.#onRetry }
   }
 
@@ -126,6 +143,25 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     return this.#listRepositories(parseDomain(registry), options)
   }
 
+  /** The signatures of images, where registries.d says they are; nothing is read yet. */
+  signatures(options?: RegistrySignaturesOptions): RegistrySignatures {
+    const send: ForeignOptions['send'] = (request, abort) => this.#client.send(request, abort)
+    const lookaside = new Lookaside({ send, policy: this.#policy })
+    return new RegistrySignatures({ resolver: this, lookaside, repositories: this.#repositoriesAt }, options)
+  }
+
+  /**
+   * Asks a registry itself, and no mirror of it, whether it lets us in.
+   *
+   * @throws UNAUTHENTICATED  it wants credentials, or other ones
+   * @throws NOT_FOUND  something answers that is no registry
+   */
+  async ping(place: Place, options?: AbortOptions): Promise<void> {
+    const isItself = ({ address }: Host): boolean => canonicalHost(address) === canonicalHost(place.domain)
+    const host = (await this.#hosts(place, options)).findLast(isItself) ?? defaultHost(place.domain)
+    return ping(this.#endpoint(host), options)
+  }
+
   /** Drops every connection; what is under way fails. */
   async close(): Promise<void> {
     await this.#client.close()
@@ -154,6 +190,14 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     })
   }
 
+  readonly #repositoriesAt = async (
+    reference: Reference,
+    options: AbortOptions,
+  ): Promise<readonly RepositoryAt[]> => {
+    const hosts = await this.#capable(reference, ['pull'], options)
+    return hosts.map(host => ({ endpoint: this.#endpoint(host), path: host.repository ?? reference.path }))
+  }
+
   async #capable(
     place: Place,
     needed: readonly Capability[],
@@ -172,9 +216,9 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     if (known) return known
     if (!URL.canParse(`https://${host.address}`))
       throw new OrlopError('INVALID_ARGUMENT', `registry ${host.name}: not a host and a port that exists`)
-    const send: ForeignOptions['send'] = (request, abort) => this.#client.send(request, abort)
-    const parts = { send, authorizer: this.#authorizer, policy: this.#policy, onRetry: this.#onRetry }
-    const endpoint = new Endpoint({ ...parts, host })
+    const parts = { send: this.#send, authorizer: this.#authorizer, policy: this.#policy }
+    const endpoint = new Endpoint({ ...parts, host, onRetry: this.#onRetry })
+    this.#names.set(host.address, host.name)
     this.#endpoints.set(key, endpoint)
     return endpoint
   }

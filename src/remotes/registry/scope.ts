@@ -5,6 +5,10 @@ export type Action = 'pull' | 'push' | 'delete'
 export const repositoryScope = (repository: string, ...actions: readonly Action[]): string =>
   `repository:${repository}:${actions.join(',')}`
 
+/** The repository that the first scope of one speaks of: what a request is about, before what it needs besides. */
+export const repositoryOf = (scopes: readonly string[]): string | undefined =>
+  scopes.map(scope => /^repository:(.+):[^:]*$/.exec(scope)?.[1]).find(name => name !== undefined)
+
 /** More scopes than this in one challenge are not asked for: the request would no longer fit any server. */
 const maxScopes = 64
 

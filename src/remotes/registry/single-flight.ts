@@ -1,4 +1,5 @@
 import type { AbortOptions } from '../../options.ts'
+import { abortable } from './abortable.ts'
 
 interface Flight<T> {
   readonly result: Promise<T>
@@ -24,7 +25,7 @@ export class SingleFlight<T> {
     const flight = this.#flights.get(key) ?? this.#start(key, work)
     flight.waiting++
     try {
-      return await (signal ? abortable(flight.result, signal) : flight.result)
+      return await abortable(flight.result, signal)
     } finally {
       if (--flight.waiting === 0) {
         this.#forget(key, flight)
@@ -44,18 +45,5 @@ export class SingleFlight<T> {
 
   #forget(key: string, flight: Flight<T>): void {
     if (this.#flights.get(key) === flight) this.#flights.delete(key)
-  }
-}
-
-async function abortable<T>(result: Promise<T>, signal: AbortSignal): Promise<T> {
-  let stop: (() => void) | undefined
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason)
-    signal.addEventListener('abort', stop, { once: true })
-  })
-  try {
-    return await Promise.race([result, aborted])
-  } finally {
-    if (stop) signal.removeEventListener('abort', stop)
   }
 }

@@ -12,12 +12,15 @@ export interface Token {
   readonly expiresAt: number
 }
 
+/** A credential that a token server takes. */
+export type TokenCredential = Exclude<Credential, { readonly registryToken: string }>
+
 /** What is asked of a token server. */
 export interface TokenRequest {
   readonly realm: URL
   readonly service: string | undefined
   readonly scopes: readonly string[]
-  readonly credential: Credential | undefined
+  readonly credential: TokenCredential | undefined
   /** The registry, as people know it. */
   readonly registry: string
 }
@@ -56,7 +59,7 @@ export async function fetchToken(
 const isOfNoUse = (status: number): boolean =>
   (status < 500 && status !== 408 && status !== 429) || status === 501
 
-function postRequest({ realm, service, scopes }: TokenRequest, credential: Credential): HttpRequest {
+function postRequest({ realm, service, scopes }: TokenRequest, credential: TokenCredential): HttpRequest {
   const form = new URLSearchParams({ client_id: 'orlop' })
   if (service !== undefined) form.set('service', service)
   if (scopes.length > 0) form.set('scope', scopes.join(' '))
@@ -114,7 +117,7 @@ async function fail(response: HttpResponse, request: TokenRequest): Promise<neve
   await response.body.dump()
   const denied = status >= 400 && status < 500 && status !== 408 && status !== 429
   const text = denied
-    ? unauthenticated(registry, credential !== undefined)
+    ? unauthenticated(registry, credential)
     : `${registry}: the token server ${realm.host} answered ${status}; try again later`
   const retryAfterMs = retryAfter(headerValue(headers, 'retry-after'), Date.now())
   throw new RegistryError(denied ? 'UNAUTHENTICATED' : codeOf(status), text, {

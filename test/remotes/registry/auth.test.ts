@@ -78,7 +78,9 @@ test('Basic without credentials says where they are looked for', async t => {
   const { registry, resolver, reference } = await locked(t, { type: 'basic', username, password }, 'none')
   await t.throwsAsync(resolver.resolve(reference), {
     code: 'UNAUTHENTICATED',
-    message: new RegExp(`^${reference}: .*no credentials for host ${registry.host} in ~/.docker/config.json`),
+    message: new RegExp(
+      `^${reference}: .*no credentials for host ${registry.host} in auth.json.*orlop login`,
+    ),
   })
   t.is(registry.requests.length, 1)
 })

@@ -11,6 +11,10 @@ import {
 } from '../../../src/remotes/registry/credentials.ts'
 import { temporaryDirectory } from '../../support/tmp.ts'
 
+/** A credential without where it was found. */
+const secretsOf = (found: Credential | undefined): object | undefined =>
+  found && Object.fromEntries(Object.entries(found).filter(([key]) => key !== 'source'))
+
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 const user = { username: 'u', password: 'p:q' }
 const auth = { auth: base64('u:p:q') }
@@ -19,7 +23,7 @@ const finds = test.macro({
   exec: async (t, config: object, host: string, expected: Credential | undefined) => {
     const directory = await temporaryDirectory(t)
     await fs.writeFile(path.join(directory, 'config.json'), JSON.stringify(config))
-    t.deepEqual(await dockerCredentials({ env: { DOCKER_CONFIG: directory } })(host), expected)
+    t.deepEqual(secretsOf(await dockerCredentials({ env: { DOCKER_CONFIG: directory } })(host)), expected)
   },
   title: (_, config, host) => `dockerCredentials() of ${JSON.stringify(config)} for ${host}`,
 })
@@ -48,6 +52,7 @@ test(finds, { auths: { 'a.test': { username: 'u', password: 'p:q' } } }, 'a.test
 test(finds, { auths: { 'a.test': { auth: base64('u:p:q\0\0') } } }, 'a.test', user)
 test(finds, { auths: { 'a.test': { auth: base64('u:'), identitytoken: 'i' } } }, 'a.test', {
   identityToken: 'i',
+  username: 'u',
 })
 test(finds, { auths: { 'a.test': { auth: base64('u:p:q'), identitytoken: '' } } }, 'a.test', user)
 test(finds, { auths: { 'a.test': auth }, credsStore: 'not-installed-anywhere' }, 'a.test', user)
@@ -87,7 +92,7 @@ test('dockerCredentials() sees a login that comes later', async t => {
   const credentials = dockerCredentials({ file })
   t.is(await credentials('a.test'), undefined)
   await fs.writeFile(file, JSON.stringify({ auths: { 'a.test': auth } }))
-  t.deepEqual(await credentials('a.test'), user)
+  t.deepEqual(secretsOf(await credentials('a.test')), user)
 })
 
 test('dockerCredentials() rejects with the reason of a signal that fired', async t => {

@@ -145,3 +145,14 @@ test('clean() cuts what is long and hides what looks like credentials', t => {
   t.is(clean('x'.repeat(20), 5), 'xxxxx…')
   t.is(clean('Basic dXNlcjpwYXNz and bearer abc.def-ghi', 100), 'Basic REDACTED and bearer REDACTED')
 })
+
+for (const [header, text] of [
+  ['100;w=21600', 'limits requests to 100 in 6 h (429)'],
+  ['10;w=60', 'limits requests to 10 in 1 min (429)'],
+  ['5;w=7', 'limits requests to 5 in 7 s (429)'],
+  ['5', 'limits requests (429)'],
+] as const)
+  test(`responseError() tells the limit ${header}`, async t => {
+    const { message } = await responseError(response(429, '', { 'ratelimit-limit': header }), context)
+    t.true(message.includes(text), message)
+  })

@@ -73,7 +73,7 @@ test('an Authorizer shows nothing before it was asked', async t => {
   const authorizer = new Authorizer({ send, credentials: async () => credential })
   const target = { name: 'a.test', origin: new URL('https://a.test/'), scopes: [] }
   t.is(await authorizer.authorization(target), undefined)
-  t.is(authorizer.hadCredentials('a.test'), undefined)
+  t.is(authorizer.shown('a.test'), undefined)
   t.deepEqual(sent, [])
 })
 

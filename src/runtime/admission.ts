@@ -1,0 +1,95 @@
+import { readBlob } from '../content/blob.ts'
+import type { Ingester, Labels, Provider } from '../content/types.ts'
+import { dispatch } from '../handlers/dispatch.ts'
+import { pipe } from '../handlers/pipe.ts'
+import { leafWhen } from '../handlers/skip.ts'
+import type { Handler } from '../handlers/types.ts'
+import type { Signature, SignatureOptions, SignatureSource } from '../images/signature.ts'
+import { storeSignatures } from '../images/stored-signatures.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import { isIndex, isManifest } from '../oci/media-type.ts'
+import type { AbortOptions } from '../options.ts'
+import { dockerImage } from '../policy/docker-image.ts'
+import { admit } from '../policy/evaluate.ts'
+import type { Policy, PolicyImage } from '../policy/types.ts'
+
+/** What decides on an image, and knows its signatures. */
+export interface AdmissionParts {
+  /** Absent: everything is accepted. */
+  readonly policy?: Policy | undefined
+  /** Absent: nothing is signed. */
+  readonly signatures?: SignatureSource | undefined
+}
+
+/** Decides whether an image may be used, and takes along the signatures that it has. */
+export class Admission {
+  readonly #parts: AdmissionParts
+  readonly #reference: string
+  readonly #read = new Map<Digest, readonly Signature[]>()
+
+  /** @param reference  what was asked for, in full */
+  constructor(parts: AdmissionParts, reference: string) {
+    this.#parts = parts
+    this.#reference = reference
+  }
+
+  /**
+   * Throws unless the policy accepts every manifest that `handler` leads to. An index is not judged itself, but each that it
+   * lists and that is wanted, as in containers/image; one without any is judged in their place.
+   *
+   * @throws PERMISSION_DENIED  it does not
+   */
+  async admit(
+    source: Provider,
+    root: Descriptor,
+    handler: Handler,
+    options: AbortOptions = {},
+  ): Promise<void> {
+    const { policy } = this.#parts
+    if (policy === undefined) return
+    let judged = 0
+    const judge = async (desc: Descriptor, asked: AbortOptions): Promise<void> => {
+      judged++
+      await admit(policy, this.#image(source, desc), asked)
+    }
+    const visit = async (desc: Descriptor, asked: AbortOptions): Promise<void> => {
+      if (!isIndex(desc)) await judge(desc, asked)
+    }
+    // Whatever an index lists is judged, also what is called neither manifest nor index.
+    await dispatch(
+      pipe(
+        handler,
+        leafWhen(desc => !isIndex(desc)),
+      ),
+      visit,
+      [root],
+      { ...options, order: 'pre' },
+    )
+    if (judged === 0) await judge(root, options)
+  }
+
+  #image(source: Provider, desc: Descriptor): PolicyImage {
+    const manifest = (asked: AbortOptions): Promise<Uint8Array> => readBlob(source, desc, asked)
+    return dockerImage(this.#reference, desc.digest, manifest, asked => this.signatures(desc.digest, asked))
+  }
+
+  /**
+   * Writes the signatures of a manifest or index into a store.
+   *
+   * @returns the labels by which its record keeps them
+   */
+  async store(content: Ingester, desc: Descriptor, options: AbortOptions = {}): Promise<Labels> {
+    if (!isIndex(desc) && !isManifest(desc)) return {}
+    return storeSignatures(content, await this.signatures(desc.digest, options), options)
+  }
+
+  /** The signatures of a manifest, read once. */
+  async signatures(digest: Digest, options: SignatureOptions = {}): Promise<readonly Signature[]> {
+    const known = this.#read.get(digest)
+    if (known) return known
+    const read = (await this.#parts.signatures?.signatures(this.#reference, digest, options)) ?? []
+    this.#read.set(digest, read)
+    return read
+  }
+}

@@ -1,0 +1,154 @@
+import { cached } from '../content/cache.ts'
+import type { Labels, Provider } from '../content/types.ts'
+import { OrlopError } from '../errors.ts'
+import { children } from '../handlers/children.ts'
+import { childLabels } from '../handlers/gc-labels.ts'
+import { pipe } from '../handlers/pipe.ts'
+import type { Handler } from '../handlers/types.ts'
+import type { CompressionTarget } from '../images/compress.ts'
+import type { Change } from '../images/convert/change.ts'
+import type { Format } from '../images/convert/layer-type.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { AbortOptions } from '../options.ts'
+import { copyGraph } from '../remotes/copy.ts'
+import { labelDistributionSource } from '../remotes/distribution-source.ts'
+import { type OnProgress, ProgressTotals, type Totals } from '../remotes/progress.ts'
+import type { Destination, Source } from '../transports/types.ts'
+import { convertGraph } from './convert-graph.ts'
+import { type CopySelection, type Selected, selectForCopy } from './copy-selection.ts'
+import { carrySignatures, type FoundSignatures, signaturesOf } from './copy-signatures.ts'
+import { isDocument, localFirst } from './local-first.ts'
+
+/** Options of `copy`. */
+export interface CopyOptions extends AbortOptions, CopySelection {
+  /** Manifests and configs become of this format; default: as they are, where the destination takes that. */
+  readonly format?: Format | undefined
+  /** Layers with another compression get this one; default: as they are, where the destination takes that. */
+  readonly compression?: CompressionTarget | undefined
+  /** True: fail instead of changing any digest. */
+  readonly preserveDigests?: boolean | undefined
+  /** True: leave signatures behind. */
+  readonly removeSignatures?: boolean | undefined
+  /** Blobs on their way at one time; default 3. */
+  readonly concurrency?: number | undefined
+  readonly onProgress?: OnProgress | undefined
+}
+
+/** What a copy did. */
+export interface Copied {
+  /** What the source's name points at. */
+  readonly source: Descriptor
+  /** What is there now: that, the manifest of one platform of it, or what it was changed into. */
+  readonly target: Descriptor
+  /** Signatures that came along. */
+  readonly signatures: number
+  /** What stayed behind, and was not asked to, in words. */
+  readonly left: readonly string[]
+  readonly totals: Totals
+}
+
+/**
+ * Copies an image from one place to another: its blobs, leaves first, and then its name.
+ *
+ * An image keeps its bytes, and so its digests, unless `format` or `compression` say otherwise or the destination cannot
+ * take it as it is: a layout takes OCI's format, an archive of `docker save` plain layers. What changes is changed on the
+ * way. An image with signatures is not changed; they come along, or the copy is refused. A copy that is broken off goes on
+ * where it stopped, where the destination is a directory or a store.
+ *
+ * @throws NOT_FOUND  nothing at the source, nothing for a platform, or a blob that is not there; the text has the path to it
+ * @throws FAILED_PRECONDITION  a digest would change that must not, or what the destination cannot hold
+ * @throws DATA_LOSS  bytes that are not what their digest says
+ */
+export async function copy(
+  source: Source,
+  destination: Destination,
+  options: CopyOptions = {},
+): Promise<Copied> {
+  const { signal } = options
+  const totals = new ProgressTotals()
+  const onProgress: OnProgress = event => {
+    totals.add(event)
+    options.onProgress?.(event)
+  }
+  const root = await source.resolve({ signal })
+  const { store } = destination
+  const blobs = cached(store === undefined ? source.blobs : localFirst(store, source.blobs), {
+    keeps: isDocument,
+  })
+  const selected = await selectForCopy(blobs, root, options)
+  refuseIndex(selected, destination)
+  const signatures = await signaturesOf(source, destination, blobs, selected, options)
+  const target = await transfer(
+    { source, destination, blobs, selected, signatures },
+    { ...options, onProgress },
+  )
+  await destination.put(target, { signal })
+  await carrySignatures(destination, signatures, { signal })
+  return {
+    source: root,
+    target,
+    signatures: signatures.reduce((count, { blobs: { length } }) => count + length, 0),
+    left: selected.left,
+    totals: totals.totals(),
+  }
+}
+
+function refuseIndex({ root, isIndex }: Selected, { place, accepts }: Destination): void {
+  if (!isIndex || accepts.indexes) return
+  throw new OrlopError(
+    'INVALID_ARGUMENT',
+    `${place}: holds images of one platform, and ${root.digest} is an index; name one with --platform`,
+  )
+}
+
+interface Transfer {
+  readonly source: Source
+  readonly destination: Destination
+  readonly blobs: Provider
+  readonly selected: Selected
+  readonly signatures: readonly FoundSignatures[]
+}
+
+async function transfer(parts: Transfer, options: CopyOptions): Promise<Descriptor> {
+  const { source, destination, blobs, selected, signatures } = parts
+  const { root, select, keepsIndex } = selected
+  const preserve = options.preserveDigests || signatures.length > 0
+  const change = changeFor(destination, options, preserve)
+  const { onProgress, signal } = options
+  const concurrency = Math.min(options.concurrency ?? 3, destination.concurrency ?? Number.POSITIVE_INFINITY)
+  const from = fromWhere(source, destination)
+  if (Object.keys(change).length === 0 && (select === undefined || keepsIndex)) {
+    const all = children(blobs)
+    const handler = select === undefined ? all : pipe(all, select)
+    const labels = destination.store && labelsOf(all, from)
+    await copyGraph(blobs, destination.blobs, root, handler, { concurrency, labels, onProgress, signal })
+    return root
+  }
+  const more = { concurrency, labels: destination.store && from, onProgress, signal }
+  return convertGraph(blobs, destination.blobs, root, { change, select, preserve, ...more })
+}
+
+/** What is asked for, and what the destination needs. */
+function changeFor({ accepts }: Destination, options: CopyOptions, preserve: boolean): Change {
+  const [only, ...others] = accepts.formats
+  const needed = others.length > 0 || (preserve && accepts.tolerant) ? undefined : only
+  const format = options.format ?? needed
+  const compression = options.compression ?? (accepts.plainLayers ? ({ type: 'none' } as const) : undefined)
+  return { ...(format && { format }), ...(compression && { compression }) }
+}
+
+type LabelsOf = (desc: Descriptor, options: AbortOptions) => Promise<Labels>
+
+/** The repository that a blob came from, for a push that could mount it. */
+function fromWhere({ origin }: Source, { store }: Destination): LabelsOf {
+  if (origin === undefined || store === undefined) return async () => ({})
+  return labelDistributionSource(store, origin.registry, origin.repository)
+}
+
+/** Edges to all children, those of other platforms too, as a pull writes them. */
+const labelsOf =
+  (all: Handler, from: LabelsOf): LabelsOf =>
+  async (desc, options) => ({
+    ...childLabels(await all(desc, options)),
+    ...(await from(desc, options)),
+  })

@@ -1,0 +1,174 @@
+import fs from 'node:fs/promises'
+import path from 'node:path'
+import { makeDirectory, namesIn, replaceFile } from '../content/fs-durable.ts'
+import { FsLayout } from '../content/fs-layout.ts'
+import type { Provider } from '../content/types.ts'
+import { fromErrno, isNotFound, OrlopError } from '../errors.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import { isObject, parseJson } from '../oci/json.ts'
+import type { AbortOptions } from '../options.ts'
+import { type LockOptions, lockDirectory } from './directory-lock.ts'
+import { Fence } from './fence.ts'
+import { FileBlobs } from './file-blobs.ts'
+import {
+  chooseEntry,
+  emptyLayoutIndex,
+  type LayoutIndex,
+  maxIndexSize,
+  parseLayoutIndex,
+  withEntry,
+} from './oci-index.ts'
+import { layoutReferrers } from './oci-referrers.ts'
+import { formatPlace, type OciPlace } from './place.ts'
+import type { Accepts, Destination, Source } from './types.ts'
+
+const layoutVersion = '1.0.0'
+
+/**
+ * An image of an OCI layout, to read.
+ *
+ * The files are a stranger's: links out of the layout are not followed, and sizes are checked.
+ *
+ * @throws NOT_FOUND  no such directory, or no index.json in it
+ * @throws FAILED_PRECONDITION  a layout of another version
+ * @see image-spec v1.1, image-layout.md
+ */
+export async function openOciSource(place: OciPlace, { signal }: AbortOptions = {}): Promise<Source> {
+  signal?.throwIfAborted()
+  const fence = new Fence(place.path)
+  await checkVersion(fence)
+  const index = await readIndexFile(fence)
+  if (index === undefined)
+    throw new OrlopError('NOT_FOUND', `layout ${place.path}: there is none, for it has no index.json`)
+  const blobs: Provider = new FileBlobs(new FsLayout(place.path), fence)
+  return {
+    place: formatPlace(place),
+    blobs,
+    resolve: async () => chooseEntry(index, place),
+    referrers: layoutReferrers(index, blobs, place.path),
+    [Symbol.asyncDispose]: async () => undefined,
+  }
+}
+
+/** True when there is a file that says so, or none; of another version it is not read. */
+async function checkVersion(fence: Fence): Promise<boolean> {
+  const what = path.join(fence.directory, 'oci-layout')
+  const text = await ifThere(fence.read(4096, 'oci-layout'))
+  if (text === undefined) return false
+  const json = parseJson(text, what)
+  const version = isObject(json) ? json.imageLayoutVersion : undefined
+  if (version === layoutVersion) return true
+  throw new OrlopError(
+    'FAILED_PRECONDITION',
+    `${what}: version ${JSON.stringify(version)} is not known; ${layoutVersion} is`,
+  )
+}
+
+async function readIndexFile(fence: Fence): Promise<LayoutIndex | undefined> {
+  const bytes = await ifThere(fence.read(maxIndexSize, 'index.json'))
+  return bytes && parseLayoutIndex(bytes, path.join(fence.directory, 'index.json'))
+}
+
+async function ifThere<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if (isNotFound(error)) return undefined
+    throw error
+  }
+}
+
+/** Options of `openOciDestination`. */
+export interface OciDestinationOptions extends LockOptions {}
+
+/**
+ * An OCI layout to write an image to; made where it is missing.
+ *
+ * Blobs that are there and right are kept, also when a copy before was broken off. index.json is replaced at once, last.
+ * No other orlop writes to the layout meanwhile; it waits.
+ *
+ * @throws FAILED_PRECONDITION  a directory that has files and is no layout, or a layout of another version
+ * @throws INVALID_ARGUMENT  a place with a number, or an index.json that cannot be read
+ */
+export async function openOciDestination(
+  place: OciPlace,
+  options: OciDestinationOptions = {},
+): Promise<Destination> {
+  if (place.index !== undefined) {
+    throw new OrlopError(
+      'INVALID_ARGUMENT',
+      `${formatPlace(place)}: a number names what is there already; to write give a name`,
+    )
+  }
+  try {
+    await makeDirectory(place.path)
+    await refuseOthers(place.path)
+  } catch (error) {
+    throw fromErrno(error, `layout ${place.path}`)
+  }
+  const lock = await lockDirectory(place.path, options)
+  try {
+    const fence = new Fence(place.path)
+    if (!(await checkVersion(fence))) {
+      const text = JSON.stringify({ imageLayoutVersion: layoutVersion })
+      await replaceFile(path.join(place.path, 'oci-layout'), text)
+    }
+    await readIndexFile(fence)
+    return new OciDestination(place, fence, lock)
+  } catch (error) {
+    await lock[Symbol.asyncDispose]()
+    throw fromErrno(error, `layout ${place.path}`)
+  }
+}
+
+/** What a layout has; `oci:.` in a directory of other things is a mistake. */
+const partsOfLayout = new Set(['oci-layout', 'index.json', 'blobs', 'ingest'])
+
+async function refuseOthers(directory: string): Promise<void> {
+  if (!(await fs.stat(directory)).isDirectory())
+    throw new OrlopError('FAILED_PRECONDITION', `layout ${directory}: is a file; a layout is a directory`)
+  const names = (await namesIn(directory)).filter(name => !name.startsWith('.'))
+  if (names.length === 0 || names.some(name => partsOfLayout.has(name))) return
+  throw new OrlopError(
+    'FAILED_PRECONDITION',
+    `layout ${directory}: has other files in it and is no OCI layout; name an empty directory`,
+  )
+}
+
+class OciDestination implements Destination {
+  readonly accepts: Accepts = { formats: ['oci'], tolerant: true, indexes: true }
+  readonly place: string
+  readonly blobs: FileBlobs
+  readonly #place: OciPlace
+  readonly #fence: Fence
+  readonly #lock: AsyncDisposable
+
+  constructor(place: OciPlace, fence: Fence, lock: AsyncDisposable) {
+    this.place = formatPlace(place)
+    this.#place = place
+    this.#fence = fence
+    this.#lock = lock
+    this.blobs = new FileBlobs(new FsLayout(place.path), fence)
+  }
+
+  async put(root: Descriptor, { signal }: AbortOptions = {}): Promise<void> {
+    signal?.throwIfAborted()
+    const { path: directory, image } = this.#place
+    // As it is now: other programs may have written to it since.
+    const index = (await readIndexFile(this.#fence)) ?? emptyLayoutIndex
+    const text = JSON.stringify(withEntry(index, root, image))
+    try {
+      await replaceFile(path.join(directory, 'index.json'), text)
+    } catch (error) {
+      throw fromErrno(error, path.join(directory, 'index.json'))
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.blobs.tidy()
+    } finally {
+      await this.#lock[Symbol.asyncDispose]()
+    }
+  }
+}
