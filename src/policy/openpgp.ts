@@ -37,16 +37,20 @@ export async function openKeyring(contents: readonly Uint8Array[]): Promise<Keyr
 type OpenPgp = typeof import('openpgp')
 
 async function load(): Promise<OpenPgp> {
+  let openpgp: OpenPgp
   try {
-    return await import('openpgp')
+    openpgp = await import('openpgp')
   } catch (cause) {
-    throw new OrlopError(
-      'UNIMPLEMENTED',
-      'signatures by OpenPGP need the package "openpgp", which is not installed: npm install openpgp',
-      { cause },
-    )
+    throw unusable('is not installed: npm install openpgp', { cause })
   }
+  // 6.3.0 brought the limit; versions before 6.1.1 could be made to accept contents that were not signed.
+  if (!Object.hasOwn(openpgp.config, 'maxDecompressedMessageSize'))
+    throw unusable('is too old: 6.3.0 or later is needed, npm install openpgp@latest')
+  return openpgp
 }
+
+const unusable = (why: string, options?: ErrorOptions): OrlopError =>
+  new OrlopError('UNIMPLEMENTED', `signatures by OpenPGP need the package "openpgp", which ${why}`, options)
 
 async function readKeys(openpgp: OpenPgp, bytes: Uint8Array): Promise<readonly PublicKey[]> {
   const armored = Buffer.from(bytes).toString('latin1')

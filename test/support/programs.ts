@@ -15,5 +15,14 @@ export function testWith(...programs: readonly Program[]) {
   }
 }
 
+/** As `testWith`, for programs that `.ci/run` does not install: where one is missing the test is skipped, in CI too. */
+export function testWhere(...programs: readonly Program[]) {
+  const missing = programs.filter(program => !isInstalled(program))
+  return (title: string, body: (t: ExecutionContext) => Promise<void>): void => {
+    if (missing.length === 0) test(title, body)
+    else test.skip(`${title} (skipped: ${missing.join(', ')} not installed)`, body)
+  }
+}
+
 const inCI = (): boolean =>
   process.env.CI !== undefined && process.env.CI !== '' && process.env.CI !== 'false'
