@@ -16,7 +16,7 @@ interface CheckStoreOptions extends RegistryOptions {
 }
 
 /** `orlop check` */
-export const registerCheckStore: Register = (command, { out, signal, runtime, fail, options: global }) => {
+export const registerCheckStore: Register = (command, { out, signal, verbs, fail, options: global }) => {
   command
     .option('--quick', 'compare sizes, and read only indexes and manifests')
     .option('--repair', 'repair what was found; without it only what would be done is printed')
@@ -30,10 +30,10 @@ export const registerCheckStore: Register = (command, { out, signal, runtime, fa
     if (options.user !== undefined && from === undefined) {
       throw new OrlopError('INVALID_ARGUMENT', '--user: name the registry that it is for with --from')
     }
-    const store = await runtime()
-    const { checkStore, repairStore } = await import('../runtime/fsck.ts')
-    const report = await checkStore(store, { quick: options.quick, signal })
+    const { quick } = options
+    const store = await verbs()
     if (!options.repair) {
+      const report = await store.check({ quick, signal })
       show(report)
       if (report.findings.some(isBroken)) fail(exitCodes.corrupt)
       return
@@ -44,10 +44,10 @@ export const registerCheckStore: Register = (command, { out, signal, runtime, fa
         signal,
         onProgress: progress.onProgress,
       })
-      const done = await repairStore(store, report.findings, { resolver, from, signal })
+      const { repaired, quarantine, ...report } = await store.repair({ quick, resolver, from, signal })
       progress.end()
-      show(report, done.repaired, done.quarantine)
-      if (done.repaired.some(remains)) fail(exitCodes.corrupt)
+      show(report, repaired, quarantine)
+      if (repaired.some(remains)) fail(exitCodes.corrupt)
     } finally {
       progress.end()
     }

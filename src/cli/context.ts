@@ -1,8 +1,9 @@
 import os from 'node:os'
 import path from 'node:path'
 import { OrlopError } from '../errors.ts'
-import type { Runtime, Scope } from '../runtime/runtime.ts'
+import type { Scope } from '../runtime/runtime.ts'
 import type { Store } from '../runtime/store.ts'
+import type { Verbs } from '../runtime/verbs.ts'
 import type { Output } from './output.ts'
 import type { ProgressMode } from './progress.ts'
 
@@ -24,8 +25,8 @@ export interface Context {
   readonly options: GlobalOptions
   /** The store behind `--address`, else under `--root`; the same one each time, closed when the command ends. */
   store(): Promise<Store>
-  /** The store under `--root`, for what needs its files. @throws UNIMPLEMENTED  with `--address` */
-  runtime(): Promise<Runtime>
+  /** The verbs on the whole store. They are UNIMPLEMENTED with the `--address` of a service that is not orlop's. */
+  verbs(): Promise<Verbs>
   /** The stores of `--namespace`. */
   scope(): Promise<Scope>
   /** Collects all namespaces; gives the bytes that came free, where it is known. */

@@ -1,7 +1,5 @@
-import type { ImageRecord } from '../images/types.ts'
 import type { DiskUsage, ImageUsage, Parts, SetUsage } from '../runtime/disk-usage.ts'
 import { lookup } from '../runtime/lookup.ts'
-import { measure, measureSet } from '../runtime/measure.ts'
 import { formatBytes } from './output.ts'
 import type { Register } from './register.ts'
 
@@ -10,7 +8,7 @@ interface DfOptions {
 }
 
 /** `orlop df` */
-export const registerDf: Register = (command, { out, signal, runtime, scope, options: global }) => {
+export const registerDf: Register = (command, { out, signal, verbs, scope, options: global }) => {
   command
     .argument('[image...]', 'images to measure as one set; default: the whole store')
     .option('--bytes', 'print exact numbers of bytes')
@@ -18,14 +16,14 @@ export const registerDf: Register = (command, { out, signal, runtime, scope, opt
     .action(async (names: string[], { bytes = false }: DfOptions) => {
       const format = bytes ? String : formatBytes
       const { images, namespace } = await scope()
-      if (names.length === 0) return show(await measure(await runtime(), namespace, { signal }), format)
-      const found = new Map<string, ImageRecord>()
+      const store = await verbs()
+      if (names.length === 0) return show(await store.measure(namespace, { signal }), format)
+      const found = new Set<string>()
       for (const asked of names) {
-        const image = await lookup(images, asked, { signal })
-        found.set(image.name, image)
+        found.add((await lookup(images, asked, { signal })).name)
       }
-      const set = await measureSet(await runtime(), namespace, [...found.values()], { signal })
-      if (global.json) out.json({ images: [...found.keys()], ...set })
+      const set = await store.measureSet(namespace, [...found], { signal })
+      if (global.json) out.json({ images: [...found], ...set })
       else if (global.quiet) out.line(String(set.freed))
       else out.table(header, [setRow(`${found.size} together`, set, format)])
     })

@@ -23,17 +23,16 @@ export async function collectNow({ collect, out, options: { quiet } }: Context):
   out.note(bytes === undefined ? 'orlop: collected' : `orlop: collected ${formatBytes(bytes)}`)
 }
 
-const registerRun: Register = (noun, { out, signal, runtime, options: global }) => {
+const registerRun: Register = (noun, { out, signal, verbs, options: global }) => {
   noun
     .command('run')
     .description('remove what nothing keeps, of all namespaces')
     .action(async () => {
-      const { gc } = await runtime()
       const names = global.quiet && !global.json
       const onRemoved = (item: RemovedItem): void => {
         if (names) out.line(nameOf(item))
       }
-      const done = await gc.collect({ signal, onRemoved })
+      const done = await (await verbs()).collect({ signal, onRemoved })
       if (global.json) out.json(done)
       else if (!names) printRun(done, out.line)
     })
@@ -49,13 +48,12 @@ function printRun(
   line(`writers were held for at most ${pauses.longest.toFixed(1)} ms, ${pauses.count} times`)
 }
 
-const registerPlan: Register = (noun, { out, signal, runtime, options: global }) => {
+const registerPlan: Register = (noun, { out, signal, verbs, options: global }) => {
   noun
     .command('plan')
     .description('say what a run would remove now and why, and change nothing')
     .action(async () => {
-      const { gc } = await runtime()
-      const plan = await gc.plan({ signal })
+      const plan = await (await verbs()).plan({ signal })
       if (global.json) return out.json(plan)
       if (global.quiet) {
         for (const item of plan.items) out.line(nameOf(item))
@@ -78,15 +76,14 @@ const row = ({ kind, namespace, key, size, frees, reason }: Item): readonly stri
 const nameOf = ({ kind, namespace, key }: Pick<Item, 'kind' | 'namespace' | 'key'>): string =>
   `${kind} ${namespace ?? '-'} ${key}`
 
-const registerWhy: Register = (noun, { out, signal, runtime, scope, options: global }) => {
+const registerWhy: Register = (noun, { out, signal, verbs, scope, options: global }) => {
   noun
     .command('why <digest|image|ingest>')
     .description('say what keeps a thing, from the root on')
     .option('--limit <number>', 'at most so many ways, the shortest first', count, 20)
     .action(async (text: string, { limit }: { limit: number }) => {
-      const { gc } = await runtime()
       const node = await nodeNamed(await scope(), text, { signal })
-      const why = await gc.why(node, { limit, signal }).catch(error => {
+      const why = await (await verbs()).why(node, { limit, signal }).catch(error => {
         if (node.kind !== 'ingest' || !isNotFound(error)) throw error
         const what = `${JSON.stringify(text)}: no digest, and no image or ingest of that name`
         throw new OrlopError('NOT_FOUND', `${what} in namespace ${node.namespace}`, { cause: error })

@@ -27,7 +27,7 @@ export async function main(argv: readonly string[] = process.argv.slice(2)): Pro
     get options() {
       return options()
     },
-    runtime: async () => (await session.open(options(), stop.signal)).runtime({ signal: stop.signal }),
+    verbs: async () => (await session.open(options(), stop.signal)).verbs,
     store: async () => (await session.open(options(), stop.signal)).store,
     scope: async () => {
       const namespace = namespaceOf(options())

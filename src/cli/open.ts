@@ -1,14 +1,14 @@
-import { OrlopError } from '../errors.ts'
+import { hasCode } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
-import type { Runtime } from '../runtime/runtime.ts'
 import type { Store } from '../runtime/store.ts'
+import type { Verbs } from '../runtime/verbs.ts'
 import type { GlobalOptions } from './context.ts'
 
 /** A store that is open. */
 export interface Opened {
   readonly store: Store
-  /** This process's runtime beneath it. @throws UNIMPLEMENTED  with `--address` */
-  runtime(options: AbortOptions): Promise<Runtime>
+  /** @throws UNIMPLEMENTED  with `--address`, where the service is not orlop's */
+  readonly verbs: Verbs
   /** Collects all namespaces; gives the bytes that came free, where it is known. */
   collect(namespace: string, options: AbortOptions): Promise<number | undefined>
   /** Ends it; an owner waits for its guests until the signal fires. */
@@ -21,26 +21,25 @@ export async function openStore(
   { address }: GlobalOptions,
   options: AbortOptions,
 ): Promise<Opened> {
-  if (address) {
-    const { remoteStore } = await import('../service/client/store.ts')
-    const store = remoteStore(address)
-    const collect: Opened['collect'] = async (...args) => {
-      await store.collect(...args)
-      return undefined
-    }
-    return { store, runtime: () => refuse(address), collect, close: async () => store[Symbol.asyncDispose]() }
-  }
+  if (address) return openAddress(address)
   const { openShared } = await import('../service/shared/open.ts')
   const store = await openShared({ root }, options)
-  const { runtime, collect, close } = store
-  return { store, runtime, collect, close }
+  const { verbs, close } = store
+  return { store, verbs, collect: async (_, work) => (await verbs.collect(work)).bytes, close }
 }
 
-/** What needs the files themselves. */
-const refuse = (address: string): Promise<never> =>
-  Promise.reject(
-    new OrlopError(
-      'UNIMPLEMENTED',
-      `--address ${address}: this command works on a root only; stop the service and use --root`,
-    ),
-  )
+async function openAddress(address: string): Promise<Opened> {
+  const { remoteStore } = await import('../service/client/store.ts')
+  const store = remoteStore(address)
+  const { verbs } = store
+  const collect: Opened['collect'] = async (namespace, work) => {
+    try {
+      return (await verbs.collect(work)).bytes
+    } catch (error) {
+      if (!hasCode(error, 'UNIMPLEMENTED')) throw error
+      await store.collect(namespace, work)
+      return undefined
+    }
+  }
+  return { store, verbs, collect, close: async () => store[Symbol.asyncDispose]() }
+}

@@ -1,5 +1,7 @@
+import { isUnavailable } from '../errors.ts'
+import type { AbortOptions } from '../options.ts'
 import type { RebuiltStore } from '../runtime/rebuild.ts'
-import { rootOf } from './context.ts'
+import { type GlobalOptions, namespaceOf, rootOf } from './context.ts'
 import { exitCodes } from './exit-code.ts'
 import { formatBytes } from './output.ts'
 import type { Register } from './register.ts'
@@ -9,18 +11,15 @@ interface RebuildCommandOptions {
 }
 
 /** `orlop rebuild` */
-export const registerRebuild: Register = (command, { out, signal, fail, options: global }) => {
+export const registerRebuild: Register = (command, { out, signal, verbs, fail, options: global }) => {
   command
     .option('--force-merge', 'add what is missing to the records that are there, and change none of them')
     .addHelpText('after', explanation)
     .action(async ({ forceMerge }: RebuildCommandOptions) => {
-      const { rebuildStore } = await import('../runtime/rebuild.ts')
-      const rebuilt = await rebuildStore({
-        root: rootOf(global),
-        namespace: global.namespace,
-        merge: forceMerge,
-        signal,
-      })
+      const namespace = namespaceOf(global)
+      const setAside = await setAsideDamaged(global, { signal })
+      const done = await (await verbs()).rebuild({ namespace, merge: forceMerge, signal })
+      const rebuilt = { ...done, ...(setAside !== undefined && { setAside }) }
       if (global.json) out.json({ ...rebuilt, unknown })
       else
         for (const { name, target } of rebuilt.images)
@@ -37,6 +36,18 @@ image, named by its annotations or, without any, rebuilt@<digest>: name it with 
 damaged metadata directory is moved to <root>/quarantine.
 
 Exits with 5 when blobs were damaged, which got no records.`
+
+/** A database that a process has open is not damaged so that it could not be read. */
+async function setAsideDamaged(global: GlobalOptions, options: AbortOptions): Promise<string | undefined> {
+  if (global.address) return undefined
+  const { setAsideDamaged: setAside } = await import('../runtime/rebuild.ts')
+  try {
+    return await setAside({ root: rootOf(global) }, options)
+  } catch (error) {
+    if (!isUnavailable(error)) throw error
+    return undefined
+  }
+}
 
 /** What only the records knew. */
 const unknown = ['names without annotation', 'labels', 'namespaces', 'leases', 'dates of images'] as const

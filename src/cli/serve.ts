@@ -3,6 +3,7 @@ import process from 'node:process'
 import { InvalidArgumentError, Option } from 'commander'
 import type { AbortOptions } from '../options.ts'
 import { scheduleCollections } from '../runtime/gc.ts'
+import { localVerbs } from '../runtime/local-verbs.ts'
 import { Runtime } from '../runtime/runtime.ts'
 import { serve } from '../service/serve.ts'
 import { defaultAddress, socketPath } from '../service/socket.ts'
@@ -33,6 +34,7 @@ export const registerServe: Register = (command, { out, signal, options: global 
       })
       const parts = {
         store: runtime,
+        verbs: localVerbs(runtime),
         collect: (work: AbortOptions) => collections.scheduleAndWait(work),
         log: out.note,
       }

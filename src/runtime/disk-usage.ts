@@ -107,7 +107,7 @@ export function diskUsage(store: StoreGraph, metadata: FileBytes): DiskUsage {
 }
 
 /** What a set of images of a namespace takes, and what comes free when all of them are removed. */
-export function setUsage(store: StoreGraph, images: readonly ImageRecord[]): SetUsage {
+export function setUsage(store: StoreGraph, images: readonly Pick<ImageRecord, 'name'>[]): SetUsage {
   const { graph, namespace } = store
   const chosen = images.flatMap(({ name }) => store.verticesOf(namespace, name))
   const live = new Reach(graph).fromRoots()

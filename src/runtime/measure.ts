@@ -38,7 +38,7 @@ export async function measure(
 export async function measureSet(
   runtime: Measurable,
   namespace: string,
-  images: readonly ImageRecord[],
+  images: readonly Pick<ImageRecord, 'name'>[],
   options: AbortOptions = {},
 ): Promise<SetUsage> {
   return setUsage(await graphOf(runtime, namespace, options), images)

@@ -1,7 +1,8 @@
 import fs from 'node:fs/promises'
+import process from 'node:process'
 import { syncDirectory } from '../content/fs-durable.ts'
 import { FsLayout } from '../content/fs-layout.ts'
-import { fromErrno, hasCode, OrlopError } from '../errors.ts'
+import { annotate, fromErrno, hasCode, OrlopError } from '../errors.ts'
 import { Quarantine } from '../fsck/quarantine.ts'
 import { type RebuildOptions, type Rebuilt, rebuild } from '../fsck/rebuild.ts'
 import { openLevel } from '../metadata/level-kv.ts'
@@ -40,13 +41,33 @@ export async function rebuildStore({
   ...options
 }: RebuildStoreOptions): Promise<RebuiltStore> {
   options.signal?.throwIfAborted()
-  const layout = layoutOf(root)
-  await requireContent(layout)
-  const setAside = await setAsideDamaged(layout, now(), options)
+  const setAside = await setAsideDamaged({ root, now }, options)
   await using runtime = await Runtime.open({ root, now }, options)
-  const rebuilt = await rebuild({ ...runtime.parts, layout: new FsLayout(layout.content) }, options)
-  await forgetDamage(layout.metadata)
+  const rebuilt = await rebuildRecords(runtime, options)
   return { ...rebuilt, ...(setAside !== undefined && { setAside }) }
+}
+
+/**
+ * As `rebuildStore`, of a store that is open: its database can be read.
+ *
+ * @throws DATA_LOSS  a part of the database cannot be read: end the process that has it open, and use `rebuildStore`
+ */
+export async function rebuildRecords(
+  { root, parts }: Pick<Runtime, 'root' | 'parts'>,
+  options: RebuildOptions = {},
+): Promise<Rebuilt> {
+  const { content, metadata } = layoutOf(root)
+  try {
+    const rebuilt = await rebuild({ ...parts, layout: new FsLayout(content) }, options)
+    await forgetDamage(metadata)
+    return rebuilt
+  } catch (error) {
+    if (!hasCode(error, 'DATA_LOSS')) throw error
+    throw annotate(
+      error,
+      `store ${root}: end process ${process.pid}, which has it open, and rebuild it again`,
+    )
+  }
 }
 
 async function requireContent({ root, content }: RootLayout): Promise<void> {
@@ -61,19 +82,26 @@ async function requireContent({ root, content }: RootLayout): Promise<void> {
     throw new OrlopError('FAILED_PRECONDITION', `store ${root}: content is no directory`)
 }
 
-/** Moves a database that cannot be read out of the way; gives the place where it is now. */
-async function setAsideDamaged(
-  { root, metadata, owner }: RootLayout,
-  now: Date,
-  options: AbortOptions,
+/**
+ * Moves the database of a store out of the way when it cannot be read; gives the place where it is now.
+ *
+ * @throws NOT_FOUND  there is no store at the root
+ * @throws UNAVAILABLE  a process has the database open, so it can be read
+ */
+export async function setAsideDamaged(
+  { root, now = () => new Date() }: Pick<RebuildStoreOptions, 'root' | 'now'>,
+  options: AbortOptions = {},
 ): Promise<string | undefined> {
+  const layout = layoutOf(root)
+  const { metadata, owner } = layout
+  await requireContent(layout)
   try {
     if (!(await exists(metadata))) return undefined
     await readAll(metadata, options)
     return undefined
   } catch (error) {
     if (!hasCode(error, 'DATA_LOSS')) throw await nameOwner(error, root, owner)
-    const moved = await new Quarantine(root, now).keepDirectory(metadata)
+    const moved = await new Quarantine(root, now()).keepDirectory(metadata)
     await syncDirectory(root)
     return moved
   }

@@ -14,11 +14,7 @@ export async function visitStore(root: string): Promise<Member | undefined> {
   const remote = remoteStore(address)
   const backend = new FsStore(layoutOf(root).content)
   const store: Store = { ...remote, root, scope: (...args) => withDisk(remote.scope(...args), backend) }
-  const collect: Member['collect'] = async (namespace, options) => {
-    await remote.collect(namespace, options)
-    return undefined
-  }
-  return { store, collect, leave: async () => remote[Symbol.asyncDispose]() }
+  return { isOwner: false, store, verbs: remote.verbs, leave: async () => remote[Symbol.asyncDispose]() }
 }
 
 /** A guest is on its owner's machine and sees the files too. */

@@ -1,5 +1,6 @@
 /** What `work` gives, or `signal.reason` as soon as the signal fires; the work goes on unwatched then. */
 export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined)
   signal.throwIfAborted()
   let stop: () => void = () => undefined
   const aborted = new Promise<never>((_, reject) => {
@@ -10,6 +11,5 @@ export async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promi
     return await Promise.race([work, aborted])
   } finally {
     signal.removeEventListener('abort', stop)
-    work.catch(() => undefined)
   }
 }

@@ -1,5 +1,7 @@
 import type { AbortOptions } from '../options.ts'
+import { localVerbs } from '../runtime/local-verbs.ts'
 import { Runtime, type RuntimeOptions } from '../runtime/runtime.ts'
+import type { Verbs } from '../runtime/verbs.ts'
 import type { Member } from './member.ts'
 import { type Served, serve } from './serve.ts'
 import { defaultAddress } from './socket.ts'
@@ -23,7 +25,8 @@ export async function ownStore(
   { log = () => undefined, signal }: OwnOptions = {},
 ): Promise<Member> {
   const runtime = await Runtime.open(options, { signal })
-  const served = await share(runtime, log)
+  const verbs = localVerbs(runtime)
+  const served = await share(runtime, verbs, log)
   const leave = async (work: AbortOptions = {}): Promise<void> => {
     try {
       await served?.close(graceMs, work)
@@ -31,12 +34,15 @@ export async function ownStore(
       await runtime.close()
     }
   }
-  const collect: Member['collect'] = async (_, work) => (await runtime.gc.collect(work)).bytes
-  return { store: runtime, runtime, collect, leave }
+  return { isOwner: true, store: runtime, verbs, leave }
 }
 
-async function share(runtime: Runtime, log: (line: string) => void): Promise<Served | undefined> {
-  const parts = { store: runtime, collect: (work: AbortOptions) => runtime.gc.collect(work), log }
+async function share(
+  runtime: Runtime,
+  verbs: Verbs,
+  log: (line: string) => void,
+): Promise<Served | undefined> {
+  const parts = { store: runtime, verbs, collect: (work: AbortOptions) => verbs.collect(work), log }
   try {
     return await serve(parts, { address: defaultAddress(runtime.root), keepsProcess: false })
   } catch (error) {

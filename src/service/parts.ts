@@ -2,6 +2,7 @@ import type { Exchange } from '../metadata/exchange.ts'
 import type { NamespaceManager } from '../metadata/namespaces.ts'
 import type { AbortOptions } from '../options.ts'
 import type { Scope, ScopeInit } from '../runtime/runtime.ts'
+import type { Verbs } from '../runtime/verbs.ts'
 import type { Call } from './rpc.ts'
 
 /** The store that is served; a `Runtime` is one. */
@@ -17,6 +18,8 @@ export interface ServiceParts {
   readonly store: ServedStore
   /** Runs a collection; who deletes an image or a lease with `sync` waits for it. */
   readonly collect?: ((options: AbortOptions) => Promise<unknown>) | undefined
+  /** The verbs on the whole store; a store that is not one of files has none. */
+  readonly verbs?: Verbs | undefined
   /** Takes lines about what clients cannot be told. */
   readonly log: (line: string) => void
 }

@@ -18,6 +18,7 @@ import { snapshotsService } from './snapshots.ts'
 import { streamingService } from './streaming.ts'
 import { Streams } from './streams.ts'
 import { transferService } from './transfer.ts'
+import { verbsService } from './verbs/service.ts'
 import { versionService } from './version.ts'
 
 /** Speaks gRPC on connections that it is handed. */
@@ -66,6 +67,7 @@ const servicesOf = (parts: ServiceParts, streams = new Streams()): readonly Serv
   containersService(parts),
   snapshotsService(parts),
   healthService(),
+  verbsService(parts),
 ]
 
 function addService(server: Server, service: Service, { log }: ServiceParts, running: Running): void {

@@ -54,6 +54,10 @@ const codes: ReadonlyMap<number, ErrorCode> = new Map(
   Object.entries(numbers).map(([code, number]) => [number, code as ErrorCode]), // the keys are those of `numbers`
 )
 
+/** The code of a name; UNKNOWN for what is none. */
+export const codeNamed = (name: string): ErrorCode =>
+  [...codes.values()].find(code => code === name) ?? 'UNKNOWN'
+
 /** A text travels in a header, of which peers take some kilobytes. */
 const maxText = 2048
 

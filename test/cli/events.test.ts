@@ -5,6 +5,7 @@ import { Command } from 'commander'
 import type { Context, GlobalOptions } from '../../src/cli/context.ts'
 import { registerEvents } from '../../src/cli/events.ts'
 import { createOutput } from '../../src/cli/output.ts'
+import { localVerbs } from '../../src/runtime/local-verbs.ts'
 import { Runtime } from '../../src/runtime/runtime.ts'
 import { orlop, startOrlop } from '../support/run.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
@@ -21,7 +22,7 @@ async function follow(t: ExecutionContext, filters: readonly string[], options: 
     out: createOutput(stdout, stderr),
     signal: control.signal,
     options,
-    runtime: async () => runtime,
+    verbs: async () => localVerbs(runtime),
     store: async () => runtime,
     scope: async () => runtime.scope(),
     collect: async () => undefined,

@@ -1,6 +1,6 @@
 import type { FileBytes } from '../../content/fs-usage.ts'
 import { criPinLabel, pinLabel } from '../../images/pin.ts'
-import { type Pruned, prune } from '../../runtime/prune.ts'
+import type { Pruned } from '../../runtime/prune.ts'
 import type { MissedCap, PruneDecision, PrunePlan } from '../../runtime/prune-plan.ts'
 import type { PruneRules } from '../../runtime/prune-rules.ts'
 import { collect, count, duration, room, size } from '../arguments.ts'
@@ -14,7 +14,7 @@ interface PruneCommandOptions extends Omit<PruneRules, 'filters'> {
 }
 
 /** `orlop images prune` */
-export const registerPrune: Register = (noun, { out, signal, runtime, scope, fail, options: global }) => {
+export const registerPrune: Register = (noun, { out, signal, verbs, scope, fail, options: global }) => {
   noun
     .command('prune')
     .description('delete images by rules, and collect what only they kept')
@@ -32,7 +32,8 @@ export const registerPrune: Register = (noun, { out, signal, runtime, scope, fai
         if (print) out.line(name)
       }
       const options = { dryRun, onDeleted, signal }
-      const pruned = await prune(await runtime(), await scope(), { ...rules, filters }, options)
+      const { namespace } = await scope()
+      const pruned = await (await verbs()).prune(namespace, { ...rules, filters }, options)
       const { plan } = pruned
       if (global.json) out.json(document(pruned, dryRun ?? false))
       else if (dryRun && global.quiet) for (const { name } of plan.deletions) out.line(name)

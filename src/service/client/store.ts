@@ -1,16 +1,23 @@
 import type { AbortOptions } from '../../options.ts'
 import type { Scope } from '../../runtime/runtime.ts'
 import type { Store } from '../../runtime/store.ts'
+import type { Verbs } from '../../runtime/verbs.ts'
 import { Connection } from './connection.ts'
 import { RemoteContent } from './content.ts'
 import { RemoteEvents } from './events.ts'
 import { RemoteImages } from './images.ts'
 import { RemoteLeases } from './leases.ts'
 import { RemoteNamespaces } from './namespaces.ts'
+import { remoteVerbs } from './verbs.ts'
 
 /** A store behind a socket. */
 export interface RemoteStore extends Store {
-  /** Collects what nothing keeps, of all namespaces; `namespace` is that of a lease which asks for it, and goes with it. */
+  /** Of an orlop; of a real containerd they are UNIMPLEMENTED. */
+  readonly verbs: Verbs
+  /**
+   * Collects what nothing keeps, of all namespaces, as containerd's API has it: `namespace` is that of a lease which asks
+   * for it, and goes with it.
+   */
   collect(namespace: string, options?: AbortOptions): Promise<void>
 }
 
@@ -39,6 +46,7 @@ export function remoteStore(address: string): RemoteStore {
     namespaces: new RemoteNamespaces(connection),
     events: new RemoteEvents(connection),
     scope,
+    verbs: remoteVerbs(connection),
     collect: (namespace, options) => new RemoteLeases(connection, { namespace }).collect(options),
     [Symbol.asyncDispose]: async () => connection[Symbol.dispose](),
   }

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isUnavailable } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
-import type { Runtime, RuntimeOptions } from '../../runtime/runtime.ts'
+import type { RuntimeOptions } from '../../runtime/runtime.ts'
 import type { Store } from '../../runtime/store.ts'
+import type { Verbs } from '../../runtime/verbs.ts'
 import { fateOf } from '../fate.ts'
 import { visitStore } from '../guest.ts'
 import type { Member } from '../member.ts'
@@ -17,9 +18,6 @@ export interface MembershipOptions extends RuntimeOptions {
 
 /** Milliseconds for which a store may be held and nobody answer: its owner has just started, or is ending. */
 const patience = 10_000
-
-/** Milliseconds for which one process may keep another from owning the store. */
-const turnPatience = 30_000
 
 /** Milliseconds between attempts, at most. */
 const pause = 100
@@ -61,16 +59,13 @@ export class Membership {
   /**
    * Does `work`, again when the owner ended beneath it; `isRepeated` tells that what it did may have been done.
    */
-  async run<T>(
-    work: (store: Store, isRepeated: boolean) => Promise<T>,
-    options: AbortOptions = {},
-  ): Promise<T> {
+  run<T>(work: (store: Store, isRepeated: boolean) => Promise<T>, options: AbortOptions = {}): Promise<T> {
     return this.#run((member, isRepeated) => work(member.store, isRepeated), options)
   }
 
-  /** Collects what nothing keeps; as `Member.collect`. */
-  collect(namespace: string, options: AbortOptions = {}): Promise<number | undefined> {
-    return this.#run(member => member.collect(namespace, options), options)
+  /** As `run`, of the verbs. */
+  verb<T>(work: (verbs: Verbs) => Promise<T>, options: AbortOptions = {}): Promise<T> {
+    return this.#run(({ verbs }) => work(verbs), options)
   }
 
   async #run<T>(
@@ -105,29 +100,6 @@ export class Membership {
     await until(taken, signal)
   }
 
-  /**
-   * Becomes the owner as soon as the one there is has ended.
-   *
-   * @throws UNAVAILABLE  one process has not ended in thirty seconds; the text names it
-   */
-  async own({ signal }: AbortOptions = {}): Promise<Runtime> {
-    let [holder, deadline] = ['', 0]
-    for (;;) {
-      const { runtime } = await this.member()
-      if (runtime !== undefined) return runtime
-      if (this.#next !== undefined) continue
-      try {
-        await this.#turn(() => ownStore(this.#options, { log: this.#options.log, signal }))
-      } catch (error) {
-        if (!isUnavailable(error) || !(error instanceof Error)) throw error
-        // Each one that has it meanwhile is waited for.
-        if (error.message !== holder) [holder, deadline] = [error.message, Date.now() + turnPatience]
-        if (Date.now() > deadline) throw error
-        await wait({ signal })
-      }
-    }
-  }
-
   /** Makes `next` the one to call; when there is none, it stays as it was, and whoever calls next tries again. */
   async #turn(next: () => Promise<Member>): Promise<void> {
     const before = this.#current
@@ -143,7 +115,7 @@ export class Membership {
 
   async #succeed(): Promise<Member> {
     const { signal } = this.#ended
-    if (this.#current.runtime !== undefined) return this.#current
+    if (this.#current.isOwner) return this.#current
     await wait({ signal })
     return await elect(this.#options, { signal })
   }

@@ -1,30 +1,23 @@
 import path from 'node:path'
 import { OrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
-import type { Runtime, Scope } from '../../runtime/runtime.ts'
+import type { Scope } from '../../runtime/runtime.ts'
 import type { Store } from '../../runtime/store.ts'
+import type { Verbs } from '../../runtime/verbs.ts'
 import { SharedContent } from './content.ts'
 import { SharedEvents } from './events.ts'
 import { SharedImages } from './images.ts'
 import { SharedLeases } from './leases.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
 import { SharedNamespaces } from './namespaces.ts'
+import { sharedVerbs } from './verbs.ts'
 
 /** A store that several processes have open: one of them owns it, and the others work through that one. */
 export interface SharedStore extends Store {
   /** True while this process owns it. */
   readonly isOwner: boolean
-  /**
-   * The runtime beneath, for what works on the store as a whole: collections, checks. Waits until this process owns it.
-   *
-   * @throws UNAVAILABLE  one process has not ended in thirty seconds; the text names it
-   */
-  runtime(options?: AbortOptions): Promise<Runtime>
-  /**
-   * Collects what nothing keeps, of all namespaces, in whatever process owns the store; `namespace` is where a lease asks
-   * for it, and goes with it. Gives the bytes that came free, where this process owns it.
-   */
-  collect(namespace: string, options?: AbortOptions): Promise<number | undefined>
+  /** The verbs on the store as a whole. They run in whatever process owns it, and stop when this one does. */
+  readonly verbs: Verbs
   /**
    * Lets go of the store. An owner waits for the calls of its guests, for three seconds or until the signal fires; they
    * go on with one of them as the owner.
@@ -60,10 +53,9 @@ export async function openShared(options: MembershipOptions, work: AbortOptions 
     events: new SharedEvents(membership),
     scope: (namespace, init) => scopeOf(membership, store => store.scope(namespace, init)),
     get isOwner() {
-      return membership.current.runtime !== undefined
+      return membership.current.isOwner
     },
-    runtime: wait => membership.own(wait),
-    collect: (namespace, wait) => membership.collect(namespace, wait),
+    verbs: sharedVerbs(membership),
     close,
     [Symbol.asyncDispose]: close,
   }

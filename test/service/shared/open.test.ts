@@ -3,7 +3,6 @@ import net from 'node:net'
 import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { digestOf } from '../../../src/oci/digest.ts'
-import { Runtime } from '../../../src/runtime/runtime.ts'
 import { openShared, type SharedStore } from '../../../src/service/shared/open.ts'
 import { defaultAddress } from '../../../src/service/socket.ts'
 import { contentSuite } from '../../suites/content.ts'
@@ -125,29 +124,15 @@ test('openShared(): events reach a guest, and go on with the next owner', async 
   t.true(guest.isOwner)
 })
 
-test('runtime() waits for the owner to end', async t => {
-  const { owner, guest } = await openTwo(t)
-  const runtime = guest.runtime()
-  await owner.close()
-  t.true((await runtime) instanceof Runtime)
-  t.true(guest.isOwner)
-})
-
-test('runtime() gives up when it is told to', async t => {
-  const { guest } = await openTwo(t)
-  const reason = new Error('enough')
-  t.is(await t.throwsAsync(guest.runtime({ signal: AbortSignal.abort(reason) })), reason)
-})
-
-test('collect() of a guest collects in its owner', async t => {
+test('verbs.collect() of a guest collects in its owner', async t => {
   const { owner, guest } = await openTwo(t)
   const { content } = owner.scope('a')
   await using writer = await content.writer({ ref: 'r' })
   await writer.write(Buffer.from('garbage'))
   const digest = await writer.commit()
-  t.is(await guest.collect('a'), undefined)
+  t.is((await guest.verbs.collect()).bytes, 7)
   await t.throwsAsync(guest.scope('a').content.info(digest), { code: 'NOT_FOUND' })
-  t.is(await owner.collect('a'), 0)
+  t.is((await owner.verbs.collect()).bytes, 0)
 })
 
 test('disk.info() of a guest sees that the file of a blob is gone', async t => {
