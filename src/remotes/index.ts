@@ -56,6 +56,7 @@ export {
   removeLogin,
   saveLogin,
 } from './registry/login-store.ts'
+export type { ParallelRanges } from './registry/parallel.ts'
 export { RateLimits, type RateLimitsOptions, type RateOptions } from './registry/rate.ts'
 export { RegistryResolver, type RegistryResolverOptions } from './registry/resolver.ts'
 export type { RetryPolicy } from './registry/retry.ts'

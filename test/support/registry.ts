@@ -215,6 +215,8 @@ async function listen(
     response.on('error', () => {})
   }
   const server = tls ? https.createServer(tls, answer) : http.createServer(answer)
+  // On a busy machine a pause between two requests may be long; it is no fault that was asked for.
+  server.keepAliveTimeout = 120_000
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     server.closeAllConnections()

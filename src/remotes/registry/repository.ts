@@ -15,21 +15,29 @@ import type { Capability } from './hosts.ts'
 import { contentLength, contentType, type HttpResponse } from './http.ts'
 import { listTags } from './lists.ts'
 import { fetchManifest, hasManifest, resolveManifest } from './manifests.ts'
+import { type ParallelRanges, readParallel } from './parallel.ts'
 import { referrersByApi, referrersByTag } from './referrers.ts'
 import type { RetryNotice } from './retry.ts'
 import { repositoryScope } from './scope.ts'
+
+/** How blobs are read. */
+export interface BlobOptions {
+  /** How layers are fetched that their descriptors place elsewhere. */
+  readonly foreign: ForeignOptions
+  /** Absent: each blob over one connection. */
+  readonly parallel?: ParallelRanges | undefined
+}
 
 /** One repository at one endpoint, to read. */
 export class Repository implements Fetcher {
   readonly #endpoint: Endpoint
   readonly #path: string
-  readonly #foreign: ForeignOptions
+  readonly #options: BlobOptions
 
-  /** @param foreign  how layers are fetched that their descriptors place elsewhere */
-  constructor(endpoint: Endpoint, path: string, foreign: ForeignOptions) {
+  constructor(endpoint: Endpoint, path: string, options: BlobOptions) {
     this.#endpoint = endpoint
     this.#path = path
-    this.#foreign = foreign
+    this.#options = options
   }
 
   /**
@@ -94,7 +102,7 @@ export class Repository implements Fetcher {
       throw new OrlopError('UNIMPLEMENTED', `${target.digest}: Docker schema 1 manifests are not supported`)
     if (isManifest(target) || isIndex(target)) return this.#readManifest(target, options)
     const here: Provider = { read: (blob, range) => this.#readBlob(blob, range) }
-    const elsewhere = fetchableUrls(target.urls).map(url => foreignBlob(url, this.#foreign))
+    const elsewhere = fetchableUrls(target.urls).map(url => foreignBlob(url, this.#options.foreign))
     return elsewhere.length > 0
       ? firstOf(here, ...elsewhere).read(target, options)
       : here.read(target, options)
@@ -118,7 +126,10 @@ export class Repository implements Fetcher {
     const { what } = request
     const { policy } = this.#endpoint
     const onRetry = (notice: RetryNotice): void => this.#endpoint.notify({ ...notice, what })
-    return readRanges(open, target, what, { ...options, policy, onRetry })
+    const { parallel } = this.#options
+    return parallel
+      ? readParallel(open, target, what, { ...options, ...parallel, policy, onRetry })
+      : readRanges(open, target, what, { ...options, policy, onRetry })
   }
 
   async #resolveBlob(digest: Digest, options: AbortOptions | undefined): Promise<Descriptor | undefined> {

@@ -10,7 +10,6 @@ import { type Credentials, canonicalHost } from './credential.ts'
 import { storedCredentials } from './credentials.ts'
 import { Endpoint, type OnRetry } from './endpoint.ts'
 import { firstAnswer, firstList } from './first-answer.ts'
-import type { ForeignOptions } from './foreign.ts'
 import {
   type Capability,
   defaultHost,
@@ -24,10 +23,11 @@ import type { Send } from './http.ts'
 import { listRepositories } from './lists.ts'
 import { Lookaside } from './lookaside.ts'
 import { MirroredRepository } from './mirrored.ts'
+import { checkParallel, type ParallelRanges } from './parallel.ts'
 import { ping } from './ping.ts'
 import { refusePrivate } from './private-address.ts'
 import { RateLimits, type RateOptions } from './rate.ts'
-import { Repository } from './repository.ts'
+import { type BlobOptions, Repository } from './repository.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
 import type { RepositoryAt } from './signature-extension.ts'
 import { RegistrySignatures, type RegistrySignaturesOptions } from './signatures.ts'
@@ -41,6 +41,8 @@ export interface RegistryResolverOptions extends HostsOptions, Omit<HttpClientOp
   readonly retry?: Partial<RetryPolicy> | undefined
   /** True: foreign layers may come from loopback and private addresses. */
   readonly allowPrivateUrls?: boolean | undefined
+  /** Reads large blobs over several connections each; default: over one. */
+  readonly parallelRanges?: ParallelRanges | undefined
   /** How much is asked of hosts; what they say of their limits is heeded in any case. */
   readonly rate?: RateOptions | undefined
   /** Limits that several resolvers share; default: its own, as `rate` says. */
@@ -61,7 +63,7 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
   readonly #authorizer: Authorizer
   readonly #policy: RetryPolicy
   readonly #hosts: Hosts
-  readonly #foreign: ForeignOptions
+  readonly #blobs: BlobOptions
   readonly #onProgress: OnProgress | undefined
   readonly #endpoints = new Map<string, Endpoint>()
   /** What people call the hosts with these addresses. */
@@ -84,7 +86,10 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     this.#send = limited(this.#client)
     this.#authorizer = new Authorizer({ send: this.#send, credentials, now: this.#policy.now })
     const send = limited(this.#bare)
-    this.#foreign = { send, policy: this.#policy, guard, onRetry: this.#onRetry }
+    const foreign = { send, policy: this.#policy, guard, onRetry: this.#onRetry }
+    const { parallelRanges: parallel } = options
+    if (parallel) checkParallel(parallel)
+    this.#blobs = { foreign, parallel }
   }
 
   /**
@@ -145,8 +150,7 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
 
   /** The signatures of images, where registries.d says they are; nothing is read yet. */
   signatures(options?: RegistrySignaturesOptions): RegistrySignatures {
-    const send: ForeignOptions['send'] = (request, abort) => this.#client.send(request, abort)
-    const lookaside = new Lookaside({ send, policy: this.#policy })
+    const lookaside = new Lookaside({ send: this.#send, policy: this.#policy })
     return new RegistrySignatures({ resolver: this, lookaside, repositories: this.#repositoriesAt }, options)
   }
 
@@ -186,7 +190,7 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     const hosts = await this.#capable(reference, needed, options)
     return hosts.map(host => {
       const endpoint = this.#endpoint(host)
-      return new Repository(endpoint, host.repository ?? reference.path, this.#foreign)
+      return new Repository(endpoint, host.repository ?? reference.path, this.#blobs)
     })
   }
 
