@@ -1,6 +1,7 @@
 import { copyBlob, readBlob } from '../../content/blob.ts'
+import { ifFound } from '../../content/if-found.ts'
 import type { Provider } from '../../content/types.ts'
-import { isNotFound, OrlopError } from '../../errors.ts'
+import { OrlopError } from '../../errors.ts'
 import {
   maxSignatureSize,
   maxSignatures,
@@ -14,13 +15,13 @@ import { parseManifest } from '../../oci/document.ts'
 import { isManifest, mediaTypes } from '../../oci/media-type.ts'
 import { formatReference, parseReference, withTag } from '../../oci/reference.ts'
 import type { AbortOptions } from '../../options.ts'
-import type { Pusher, Resolver } from '../types.ts'
+import type { Pusher, RemoteRepository } from '../types.ts'
 
 /** The tag under which sigstore's tools put what they attach to a manifest: `sha256-<hex>.sig`. */
 export const signatureTag = (digest: Digest): string => `${algorithmOf(digest)}-${encodedOf(digest)}.sig`
 
-const referenceTo = (reference: string, digest: Digest): string =>
-  formatReference(withTag(parseReference(reference), signatureTag(digest)))
+/** The repository that signatures are attached in. */
+export type AttachedTo = Pick<RemoteRepository, 'manifest' | 'read'>
 
 /**
  * The signatures that are attached to a manifest in its repository; none when the tag is not there.
@@ -30,36 +31,21 @@ const referenceTo = (reference: string, digest: Digest): string =>
  * @throws DATA_LOSS  a payload that is not what its digest says
  */
 export async function readAttachments(
-  resolver: Resolver,
-  reference: string,
+  repository: AttachedTo,
   digest: Digest,
   options: AbortOptions = {},
 ): Promise<readonly SigstoreSignature[]> {
-  const name = referenceTo(reference, digest)
-  const target = await resolveIfThere(resolver, name, options)
-  if (target === undefined) return []
-  if (!isManifest(target))
-    throw new OrlopError('INVALID_ARGUMENT', `${name}: ${target.mediaType} where signatures should be`)
-  const fetcher = await resolver.fetcher(name, options)
-  const { layers } = parseManifest(await readBlob(fetcher, target, options), name)
+  const tag = signatureTag(digest)
+  const found = await ifFound(repository.manifest(tag, options))
+  if (found === undefined) return []
+  if (!isManifest(found.target))
+    throw new OrlopError('INVALID_ARGUMENT', `${tag}: ${found.target.mediaType} where signatures should be`)
+  const { layers } = parseManifest(found.bytes, tag)
   if (layers.length > maxSignatures)
-    throw new OrlopError('RESOURCE_EXHAUSTED', `${name}: more than ${maxSignatures} signatures`)
+    throw new OrlopError('RESOURCE_EXHAUSTED', `${tag}: more than ${maxSignatures} signatures`)
   const signatures: SigstoreSignature[] = []
-  for (const layer of layers) signatures.push(await readLayer(fetcher, layer, options))
+  for (const layer of layers) signatures.push(await readLayer(repository, layer, options))
   return signatures
-}
-
-async function resolveIfThere(
-  resolver: Resolver,
-  name: string,
-  options: AbortOptions,
-): Promise<Descriptor | undefined> {
-  try {
-    return await resolver.resolve(name, options)
-  } catch (error) {
-    if (isNotFound(error)) return undefined
-    throw error
-  }
 }
 
 const readLayer = async (
@@ -75,13 +61,13 @@ const readLayer = async (
 
 /** Adds signatures to those attached to a manifest; the same one is not added twice, and others keep their place. */
 export async function writeAttachments(
-  { resolver, pusher }: { readonly resolver: Resolver; readonly pusher: Pusher },
+  { repository, pusher }: { readonly repository: AttachedTo; readonly pusher: Pusher },
   reference: string,
   digest: Digest,
   signatures: readonly SigstoreSignature[],
   options: AbortOptions = {},
 ): Promise<void> {
-  const there = await readAttachments(resolver, reference, digest, options)
+  const there = await readAttachments(repository, digest, options)
   const added = signatures.filter(one => !there.some(other => sameSignature(one, other)))
   if (added.length === 0) return
   const all = [...there, ...added]
@@ -94,7 +80,8 @@ export async function writeAttachments(
   const config = await put(pusher, mediaTypes.ociConfig, configOf(layers), options)
   const document = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers }
   const manifest = await put(pusher, mediaTypes.ociManifest, json(document), options)
-  await pusher.tag(referenceTo(reference, digest), manifest, options)
+  const tagged = withTag(parseReference(reference), signatureTag(digest))
+  await pusher.tag(formatReference(tagged), manifest, options)
 }
 
 /** An image's config, as sigstore's tools write one: its diff ids are the payloads. */

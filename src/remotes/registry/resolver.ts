@@ -151,7 +151,8 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
   /** The signatures of images, where registries.d says they are; nothing is read yet. */
   signatures(options?: RegistrySignaturesOptions): RegistrySignatures {
     const lookaside = new Lookaside({ send: this.#send, policy: this.#policy })
-    return new RegistrySignatures({ resolver: this, lookaside, repositories: this.#repositoriesAt }, options)
+    const repository = (reference: string, abort: AbortOptions) => this.repository(reference, abort)
+    return new RegistrySignatures({ repository, lookaside, repositories: this.#repositoriesAt }, options)
   }
 
   /**

@@ -10,8 +10,8 @@ import { sameSignature } from '../../images/signature.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { parseReference, type Reference } from '../../oci/reference.ts'
 import type { AbortOptions } from '../../options.ts'
-import type { Pusher, Resolver } from '../types.ts'
-import { isSigstore, readAttachments, writeAttachments } from './attachments.ts'
+import type { Pusher } from '../types.ts'
+import { type AttachedTo, isSigstore, readAttachments, writeAttachments } from './attachments.ts'
 import type { Lookaside } from './lookaside.ts'
 import {
   loadRegistriesD,
@@ -32,7 +32,8 @@ export interface RegistrySignaturesOptions extends RegistriesDPlaces {
 
 /** What `RegistrySignatures` works with. */
 export interface RegistrySignaturesParts {
-  readonly resolver: Resolver
+  /** The repository of an image, mirrors and all. */
+  repository(reference: string, options: AbortOptions): Promise<AttachedTo>
   readonly lookaside: Lookaside
   /** The endpoints of an image, in the order to ask them. */
   repositories(reference: Reference, options: AbortOptions): Promise<readonly RepositoryAt[]>
@@ -67,10 +68,9 @@ export class RegistrySignatures implements SignatureSource, SignatureSink {
     const { lookaside, attachments } = await this.#places(parsed)
     const kept = required ? await this.#kept(parsed, digest, { signal }) : undefined
     const simple = kept ?? (await this.#parts.lookaside.read(lookaside, parsed.path, digest, { signal }))
-    const attached = attachments
-      ? await readAttachments(this.#parts.resolver, reference, digest, { signal })
-      : []
-    return [...simple, ...attached]
+    if (!attachments) return simple
+    const repository = await this.#parts.repository(reference, { signal })
+    return [...simple, ...(await readAttachments(repository, digest, { signal }))]
   }
 
   async putSignatures(
@@ -83,19 +83,15 @@ export class RegistrySignatures implements SignatureSource, SignatureSink {
     const { staging, attachments } = await this.#places(parsed)
     const sigstore = signatures.filter(isSigstore)
     const simple = signatures.filter(one => one.format === 'simple-signing')
-    const { pusher, resolver } = this.#parts
+    const { pusher } = this.#parts
     // Before anything is written: all have a place.
     if (sigstore.length > 0 && (!attachments || !pusher)) throw noAttachments(reference)
     if (simple.length > 0 && !(await this.#keep(parsed, digest, simple, options)))
       await this.#parts.lookaside.write(staging, parsed.path, digest, simple, options)
-    if (sigstore.length > 0 && pusher)
-      await writeAttachments(
-        { resolver, pusher: await pusher(reference, options) },
-        reference,
-        digest,
-        sigstore,
-        options,
-      )
+    if (sigstore.length === 0 || !pusher) return
+    const repository = await this.#parts.repository(reference, options)
+    const to = { repository, pusher: await pusher(reference, options) }
+    await writeAttachments(to, reference, digest, sigstore, options)
   }
 
   /** What the registry itself keeps; `undefined` when no endpoint has the extension. */
