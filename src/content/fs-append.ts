@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { fromErrno, OrlopError } from '../errors.ts'
 import type { Digester } from '../oci/digest.ts'
+import { Flusher } from './fs-flush.ts'
 
 /** Bytes of one write to disk, at least, while more are coming. */
 const blockSize = 256 * 1024
@@ -19,6 +20,7 @@ export class FsAppender {
   readonly #file: FileHandle
   readonly #what: string
   readonly #blockSize: number
+  readonly #flusher: Flusher
   #digester: Digester
   /** What has been taken up to the end of the file, `#written`. */
   #settled: Digester
@@ -33,6 +35,7 @@ export class FsAppender {
   /** @param digester  has taken the `offset` bytes that the file starts with */
   constructor(file: FileHandle, what: string, digester: Digester, offset: number, total?: number) {
     this.#file = file
+    this.#flusher = new Flusher(file)
     this.#what = what
     this.#digester = digester
     this.#settled = digester.copy()
@@ -58,17 +61,25 @@ export class FsAppender {
     }
   }
 
-  /** Resolves when the file has all that was taken. */
+  /** Resolves when the file has all that was taken, and nothing of this is under way. */
   async flush(): Promise<void> {
     await this.#idle()
-    if (this.#used === 0 || this.#block === undefined) return
-    this.#startBlock(this.#block)
-    await this.#idle()
+    if (this.#used > 0 && this.#block !== undefined) {
+      this.#startBlock(this.#block)
+      await this.#idle()
+    }
+    await this.#flusher.settle().catch(error => this.#distrust(error))
+  }
+
+  /** Makes all of the file durable. */
+  async sync(): Promise<void> {
+    await this.#file.sync().catch(error => this.#distrust(error))
   }
 
   /** Drops everything, from the file too. */
   async reset(): Promise<void> {
     await this.#writing
+    await this.#flusher.reset()
     this.#failure = undefined
     await this.#file.truncate(0).catch(error => {
       throw fromErrno(error, this.#what)
@@ -76,6 +87,15 @@ export class FsAppender {
     this.#used = this.#written = this.#offset = 0
     this.#digester.reset()
     this.#settled = this.#digester.copy()
+  }
+
+  /**
+   * After a sync that failed nobody knows what the disk has; memory still has it all, so a hash would find it whole, and the
+   * next sync would succeed. So nothing is kept.
+   */
+  async #distrust(error: unknown): Promise<never> {
+    await this.reset().catch(() => undefined)
+    throw fromErrno(error, this.#what)
   }
 
   /** Writes a chunk from where it is, and hashes it meanwhile. */
@@ -136,6 +156,7 @@ export class FsAppender {
           throw new OrlopError('RESOURCE_EXHAUSTED', `${this.#what}: nothing was written`)
         done += bytesWritten
         this.#written += bytesWritten
+        this.#flusher.wrote(bytesWritten)
       }
       this.#settled = after()
     } catch (error) {

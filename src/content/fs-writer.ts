@@ -151,7 +151,7 @@ export class FsWriter implements Writer, RefHolder {
     const now = this.#now()
     await this.#file.utimes(now, now)
     if (process.platform !== 'win32') await this.#file.chmod(mode & 0o444)
-    await this.#file.sync()
+    await this.#bytes.sync()
   }
 
   /**

@@ -7,7 +7,10 @@ import { unsnappy } from './snappy.ts'
 
 /** The names of a database's tables, to be listed before it is opened. */
 export async function tablesIn(directory: string): Promise<readonly string[]> {
-  return (await fs.readdir(directory)).filter(name => /^\d+\.(?:ldb|sst)$/.test(name))
+  const names = await fs.readdir(directory).catch((error: unknown) => {
+    throw fromErrno(error, `metadata: the database ${directory}`)
+  })
+  return names.filter(name => /^\d+\.(?:ldb|sst)$/.test(name))
 }
 
 /**

@@ -6,6 +6,7 @@ export const faultPoints = [
   ...([
     'file.write',
     'file.sync',
+    'file.datasync',
     'file.truncate',
     'file.stat',
     'file.read',
