@@ -141,8 +141,8 @@ export class Endpoint {
     { method, headers, body, headersMs, scopes }: EndpointRequest,
     { signal }: AbortOptions,
   ): Promise<HttpResponse> {
-    const { name, connection } = this.host
-    const target = { name, origin: url, scopes, connection }
+    const { connection } = this.host
+    const target = this.#target(url, scopes)
     let authorization = await this.#authorizer.authorization(target, { signal })
     for (let answers = 0; ; answers++) {
       const all = { ...this.host.headers, ...headers, ...(authorization !== undefined && { authorization }) }
@@ -150,6 +150,8 @@ export class Endpoint {
         { method, url, headers: all, body, headersMs, connection },
         { signal },
       )
+      if (response.status !== 401 && authorization !== undefined)
+        this.#authorizer.accepted(target, authorization)
       if (response.status !== 401 || response.crossed || answers === maxChallenges) return response
       if (!this.#authorizer.challenged(target, response, authorization, answers > 0)) return response
       if (isStreamed(body)) return response
@@ -176,9 +178,14 @@ export class Endpoint {
     }
   }
 
-  #error(response: HttpResponse, { what }: EndpointRequest): Promise<RegistryError> {
+  #target(origin: URL, scopes: readonly string[]): AuthTarget {
+    const { name, address, connection } = this.host
+    return { name, address, origin, scopes, connection }
+  }
+
+  #error(response: HttpResponse, { what, scopes }: EndpointRequest): Promise<RegistryError> {
     const { name } = this.host
-    const credentials = this.#authorizer.shown(name)
+    const credentials = this.#authorizer.shown(this.#target(response.url, scopes))
     return responseError(response, { what, registry: name, credentials, now: this.policy.now })
   }
 }

@@ -6,7 +6,7 @@ import type { AbortOptions } from '../../options.ts'
 import type { ListOptions } from '../types.ts'
 import type { Endpoint, EndpointRequest } from './endpoint.ts'
 import { readPages } from './pages.ts'
-import { repositoryScope } from './scope.ts'
+import { catalogScope, repositoryScope } from './scope.ts'
 
 /** Bytes of one page: a quarter of a million short tags. */
 const maxPageSize = 8 * 1024 * 1024
@@ -47,7 +47,7 @@ export function listRepositories(endpoint: Endpoint, options: ListOptions = {}):
     method: 'GET',
     path: `/_catalog${queryOf(options)}`,
     headers: { accept: 'application/json' },
-    scopes: ['registry:catalog:*'],
+    scopes: [catalogScope],
     what: `${endpoint.host.name}: repositories`,
   }
   return listNames(endpoint, request, 'repositories', isRepository, options)

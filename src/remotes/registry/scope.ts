@@ -1,7 +1,15 @@
-/** What may be done with a repository. */
-export type Action = 'pull' | 'push' | 'delete'
+/** What may be done with a repository; `*` is everything. */
+export type Action = 'pull' | 'push' | 'delete' | '*'
 
-/** The scope of a token: `repository:library/busybox:pull`. @see distribution spec, token scope */
+/** The scope to list all repositories of a registry. */
+export const catalogScope = 'registry:catalog:*'
+
+/**
+ * The scope of a token: `repository:library/busybox:pull`. A push needs `pull` and `push`; a mount `pull` of the other
+ * repository in a scope of its own, behind; a deletion `delete`.
+ *
+ * @see distribution spec, token scope
+ */
 export const repositoryScope = (repository: string, ...actions: readonly Action[]): string =>
   `repository:${repository}:${actions.join(',')}`
 

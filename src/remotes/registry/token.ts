@@ -15,6 +15,9 @@ export interface Token {
 /** A credential that a token server takes. */
 export type TokenCredential = Exclude<Credential, { readonly registryToken: string }>
 
+/** How a token is asked for: OAuth's POST, or the older GET. */
+export type TokenMethod = 'POST' | 'GET'
+
 /** What is asked of a token server. */
 export interface TokenRequest {
   readonly realm: URL
@@ -23,12 +26,19 @@ export interface TokenRequest {
   readonly credential: TokenCredential | undefined
   /** The registry, as people know it. */
   readonly registry: string
+  /** What has worked there; without it POST is tried first, and then GET. */
+  readonly method?: TokenMethod | undefined
 }
 
-/** A token of less use than this long is refreshed early, in milliseconds. */
+/** A token, and how it was got. */
+export interface IssuedToken extends Token {
+  readonly method: TokenMethod
+}
+
+/** A token of less use than this long is refreshed early, in milliseconds: clocks differ and requests take time. */
 const leewayMs = 10_000
-/** What a token lives that does not say. @see distribution spec, token authentication */
-const defaultLifeMs = 60_000
+/** What a token lives that does not say, and what each lives at least. @see distribution spec, token authentication */
+const leastLifeMs = 60_000
 const maxTokenBody = 1024 * 1024
 
 /**
@@ -43,12 +53,14 @@ export async function fetchToken(
   send: Send,
   request: TokenRequest,
   { signal, now = Date.now }: AbortOptions & { readonly now?: () => number } = {},
-): Promise<Token> {
-  const { credential } = request
-  if (credential) {
+): Promise<IssuedToken> {
+  const { credential, method } = request
+  const onlyPost = credential && 'identityToken' in credential
+  if (credential && (onlyPost || method !== 'GET')) {
     const response = await send(postRequest(request, credential), { signal })
     if (response.status === 200) return readToken(response, request, now())
-    if ('identityToken' in credential || !isOfNoUse(response.status)) return fail(response, request)
+    // A server that knows POST has the last word with it: a wrong password is not shown twice.
+    if (onlyPost || method === 'POST' || !isOfNoUse(response.status)) return fail(response, request)
     await response.body.dump()
   }
   const response = await followRedirects(send)(getRequest(request), { signal })
@@ -59,8 +71,10 @@ export async function fetchToken(
 const isOfNoUse = (status: number): boolean =>
   (status < 500 && status !== 408 && status !== 429) || status === 501
 
+const clientId = 'orlop'
+
 function postRequest({ realm, service, scopes }: TokenRequest, credential: TokenCredential): HttpRequest {
-  const form = new URLSearchParams({ client_id: 'orlop' })
+  const form = new URLSearchParams({ client_id: clientId })
   if (service !== undefined) form.set('service', service)
   if (scopes.length > 0) form.set('scope', scopes.join(' '))
   const grant =
@@ -74,9 +88,11 @@ function postRequest({ realm, service, scopes }: TokenRequest, credential: Token
 
 function getRequest({ realm, service, scopes, credential }: TokenRequest): HttpRequest {
   const url = new URL(realm)
+  const user = credential && 'password' in credential ? credential : undefined
+  if (user) url.searchParams.set('account', user.username)
   if (service !== undefined) url.searchParams.set('service', service)
   for (const scope of scopes) url.searchParams.append('scope', scope)
-  const authorization = credential && 'password' in credential ? basicHeader(credential) : undefined
+  const authorization = user && basicHeader(user)
   return {
     method: 'GET',
     url,
@@ -93,7 +109,7 @@ export const basicHeader = ({
   readonly password: string
 }): string => `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`
 
-async function readToken(response: HttpResponse, request: TokenRequest, nowMs: number): Promise<Token> {
+async function readToken(response: HttpResponse, request: TokenRequest, nowMs: number): Promise<IssuedToken> {
   const { bytes, whole } = await readUpTo(response.body, maxTokenBody)
   const json = whole ? parseSecretJson(bytes.toString('utf8')) : undefined
   const answer = isObject(json) ? json : {}
@@ -106,9 +122,26 @@ async function readToken(response: HttpResponse, request: TokenRequest, nowMs: n
       status: 200,
     })
   }
-  const seconds = answer.expires_in
-  const life = typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : defaultLifeMs
-  return { value, expiresAt: nowMs + life - Math.min(leewayMs, life / 2) }
+  const method = response.method === 'POST' ? 'POST' : 'GET'
+  return { value, expiresAt: nowMs + usefulMs(answer, headerValue(response.headers, 'date'), nowMs), method }
+}
+
+/**
+ * How long to use a token, in milliseconds from now.
+ *
+ * A server may hand out one that it issued a while ago (`issued_at`); how long is told by its own clock, the Date of
+ * its answer, for ours may be wrong by more than a token lives.
+ */
+function usefulMs(
+  { expires_in: seconds, issued_at: issued }: { readonly expires_in?: unknown; readonly issued_at?: unknown },
+  date: string | undefined,
+  nowMs: number,
+): number {
+  const life = typeof seconds === 'number' && seconds > 0 ? seconds * 1000 : leastLifeMs
+  const itsNow = date === undefined ? nowMs : Date.parse(date)
+  const age = typeof issued === 'string' ? Math.max(0, itsNow - Date.parse(issued)) : 0
+  const left = Math.max(leastLifeMs, life - (Number.isFinite(age) ? age : 0))
+  return left - Math.min(leewayMs, left / 2)
 }
 
 async function fail(response: HttpResponse, request: TokenRequest): Promise<never> {
