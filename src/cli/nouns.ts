@@ -43,7 +43,7 @@ export const nouns: readonly Noun[] = [
   {
     name: 'registry',
     aliases: [],
-    summary: 'log in and out of registries',
+    summary: 'list tags, repositories and referrers; read manifests; log in and out',
     load: async () => (await import('./registry/registry.ts')).registerRegistry,
   },
   {

@@ -3,6 +3,8 @@ import { registerAbort } from './abort.ts'
 import { registerActive } from './active.ts'
 import { registerDelete } from './delete.ts'
 import { registerFetch } from './fetch.ts'
+import { registerFetchBlob } from './fetch-blob.ts'
+import { registerFetchObject } from './fetch-object.ts'
 import { registerGet } from './get.ts'
 import { registerInfo } from './info.ts'
 import { registerIngest } from './ingest.ts'
@@ -21,6 +23,8 @@ export const registerContent: Register = (noun, context) => {
     registerLabel,
     registerDelete,
     registerFetch,
+    registerFetchObject,
+    registerFetchBlob,
   ]) {
     register(noun, context)
   }
