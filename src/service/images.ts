@@ -6,7 +6,7 @@ import { type RecordChange, recordChangeOf } from '../metadata/field-path.ts'
 import { parseDigest } from '../oci/digest.ts'
 import type { ScopeInit } from '../runtime/runtime.ts'
 import { type Image, type ImageSchema, Images } from './gen/containerd/services/images/v1/images_pb.ts'
-import { dateOf, descriptorMessage, descriptorOf, timestamp } from './messages.ts'
+import { dateOf, descriptorOf, targetMessage, timestamp } from './messages.ts'
 import { type ServiceParts, scopeOf } from './parts.ts'
 import { type Call, type Service, service } from './rpc.ts'
 
@@ -63,7 +63,7 @@ export async function collectFor({ collect }: ServiceParts, { signal }: Call): P
 const imageMessage = (image: ImageRecord): MessageInitShape<typeof ImageSchema> => ({
   name: image.name,
   labels: image.labels,
-  target: descriptorMessage(image.target),
+  target: targetMessage(image.target),
   createdAt: timestamp(image.createdAt),
   updatedAt: timestamp(image.updatedAt),
 })

@@ -1,7 +1,8 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf'
 import { type Timestamp, timestampFromDate, timestampMs } from '@bufbuild/protobuf/wkt'
 import { OrlopError } from '../errors.ts'
-import { type Descriptor, readDescriptor } from '../oci/descriptor.ts'
+import { type Descriptor, descriptorToJson, readDescriptor } from '../oci/descriptor.ts'
+import { asObject, parseJson } from '../oci/json.ts'
 import { normalizePlatform, type Platform } from '../oci/platform.ts'
 import {
   type Descriptor as DescriptorMessage,
@@ -38,7 +39,7 @@ export function countOf(value: bigint, what: string): number {
   return number
 }
 
-/** A descriptor as a message; what it has no field for (platform, URLs, data) is lost, as in containerd. */
+/** A descriptor as a message; what containerd's has no field for (platform, URLs, data, artifact type) is left out. */
 export const descriptorMessage = ({
   mediaType,
   digest,
@@ -47,13 +48,24 @@ export const descriptorMessage = ({
 }: Descriptor): DescriptorMessage =>
   create(DescriptorSchema, { mediaType, digest, size: BigInt(size), annotations })
 
-/** A descriptor out of a message. @throws INVALID_ARGUMENT  a digest or size that is none */
+/** As `descriptorMessage`, with all of it for another orlop. */
+export function targetMessage(target: Descriptor): DescriptorMessage {
+  const { mediaType, digest, size, annotations, ...more } = descriptorToJson(target)
+  const orlopJson = Object.keys(more).length === 0 ? new Uint8Array() : Buffer.from(JSON.stringify(more))
+  return Object.assign(descriptorMessage(target), { orlopJson })
+}
+
+/** A descriptor out of a message. @throws INVALID_ARGUMENT  a digest, size or other field that is none */
 export function descriptorOf(
-  { mediaType, digest, size, annotations }: DescriptorMessage,
+  { mediaType, digest, size, annotations, orlopJson }: DescriptorMessage,
   what: string,
 ): Descriptor {
   const some = Object.keys(annotations).length > 0
-  return readDescriptor({ mediaType, digest, size: countOf(size, what), ...(some && { annotations }) }, what)
+  const more = orlopJson.byteLength === 0 ? {} : asObject(parseJson(orlopJson, what), what)
+  return readDescriptor(
+    { ...more, mediaType, digest, size: countOf(size, what), annotations: some ? annotations : undefined },
+    what,
+  )
 }
 
 /** A platform out of a message, by normal names. */

@@ -44,6 +44,24 @@ test('Images.Create and Update take their dates from source_date_epoch', async t
   t.is((await scope.images.get('a')).updatedAt.toISOString(), '2001-02-03T04:05:06.000Z')
 })
 
+test('what orlop adds to a descriptor changes nothing of what containerd has in it', async t => {
+  const { connection, scope } = await open(t)
+  const more = {
+    digest: digestOf('y'),
+    size: 9,
+    mediaType: 'b/c',
+    annotations: { a: 'b' },
+    artifactType: 'd/e',
+  }
+  const orlopJson = Buffer.from(JSON.stringify(more))
+  await connection.unary(
+    Images.method.create,
+    { image: { name: 'a', target: { ...target, orlopJson } } },
+    place,
+  )
+  t.deepEqual((await scope.images.get('a')).target, { ...target, size: 3, artifactType: 'd/e' })
+})
+
 test('Images.Update without a mask replaces all; with one, only that', async t => {
   const { connection, scope } = await open(t)
   await scope.images.create({ name: 'a', target: { ...target, size: 3 }, labels: { a: '1', b: '2' } })
@@ -58,6 +76,11 @@ test('Images.Update without a mask replaces all; with one, only that', async t =
     [{ image: { name: '', target } }, 'INVALID_ARGUMENT'],
     [{}, 'INVALID_ARGUMENT'],
     [{ image: { name: 'none', target } }, 'NOT_FOUND'],
+    [{ image: { name: 'a', target: { ...target, orlopJson: Buffer.from('[]') } } }, 'INVALID_ARGUMENT'],
+    [
+      { image: { name: 'a', target: { ...target, orlopJson: Buffer.from('{"urls":1}') } } },
+      'INVALID_ARGUMENT',
+    ],
     [{ image: { name: 'none' }, updateMask: { paths: ['labels'] } }, 'NOT_FOUND'],
   ]
   for (const [request, code] of refused) {

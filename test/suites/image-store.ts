@@ -273,6 +273,29 @@ function changeSuite(test: TestFn, title: string, open: Open): void {
 }
 
 function basicSuite(test: TestFn, title: string, open: Open): void {
+  test(`${title}: every field of a target is kept`, async t => {
+    const store = await open(t)
+    const whole: Descriptor = {
+      ...target('abc', { a: 'b' }),
+      urls: ['https://example.com/x'],
+      data: 'YWJj',
+      platform: { os: 'linux', architecture: 'arm', variant: 'v7', osVersion: '1', osFeatures: ['x'] },
+      artifactType: 'application/vnd.example',
+    }
+    t.deepEqual((await store.create({ name: 'a', target: whole })).target, whole)
+    t.deepEqual((await store.get('a')).target, whole)
+    const annotated = { ...whole, annotations: { a: 'b', c: 'd' } }
+    t.deepEqual((await store.update('a', { annotations: { c: 'd' } })).target, annotated)
+    const other = { ...whole, platform: { os: 'linux', architecture: 'amd64' } }
+    t.deepEqual((await store.update('a', { target: other })).target, other)
+    t.deepEqual(
+      (await collect(store.list())).map(image => image.target),
+      [other],
+    )
+    const bare = target('abc')
+    t.deepEqual((await store.update('a', { target: bare })).target, bare)
+  })
+
   test(`${title}: create() gives the record, as get() and list() do`, async t => {
     const store = await open(t)
     const created = await store.create({

@@ -10,14 +10,15 @@ import type {
 import { type Descriptor, descriptorToJson, readDescriptor } from '../../oci/descriptor.ts'
 import type { AbortOptions } from '../../options.ts'
 import { type Image, Images } from '../gen/containerd/services/images/v1/images_pb.ts'
-import { dateOf, descriptorMessage, descriptorOf } from '../messages.ts'
+import { dateOf, descriptorOf, targetMessage } from '../messages.ts'
 import type { Connection, Place } from './connection.ts'
 import { mapChange, present } from './labels.ts'
 
 /**
  * Image records behind a socket: orlop's or containerd's.
  *
- * The wire has no place for a target's platform, URLs, artifact type and embedded data: they are lost.
+ * containerd's wire has no place for a target's platform, URLs, artifact type and embedded data: it loses them; orlop's
+ * keeps them.
  */
 export class RemoteImages implements ImageStore {
   readonly #connection: Connection
@@ -44,7 +45,7 @@ export class RemoteImages implements ImageStore {
   }
 
   async create({ name, target, labels = {} }: NewImage, options: AbortOptions = {}): Promise<ImageRecord> {
-    const request = { image: { name, labels, target: descriptorMessage(checked(name, target)) } }
+    const request = { image: { name, labels, target: targetMessage(checked(name, target)) } }
     return recordOf((await this.#connection.unary(Images.method.create, request, this.#with(options))).image)
   }
 
@@ -93,7 +94,7 @@ function maskOf(name: string, change: ImageChange) {
       ...(replaceAnnotations && annotations ? {} : target.annotations),
       ...annotations,
     })
-    const message = descriptorMessage({ ...checked(name, target), annotations: merged })
+    const message = targetMessage({ ...checked(name, target), annotations: merged })
     return { paths: [...labels.paths, 'target'], labels: labels.values, target: message }
   }
   const some = mapChange('annotations', annotations, replaceAnnotations)

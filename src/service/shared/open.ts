@@ -31,8 +31,7 @@ export interface SharedStore extends Store {
  * The first process owns it and serves the others by a socket; when it ends, one of them takes over. Their calls wait
  * meanwhile, and what an owner's end interrupts is done again where that does no harm.
  *
- * Differs from `Runtime.open` in that a held store is no error, and from a `Runtime` in that an image's target keeps what
- * the wire has a place for: media type, digest, size and annotations.
+ * Differs from `Runtime.open` in that a held store is no error.
  *
  * ```ts
  * await using store = await openShared({ root: '/var/lib/orlop' })

@@ -11,7 +11,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file containerd/types/descriptor.proto.
  */
 export const file_containerd_types_descriptor: GenFile = /*@__PURE__*/
-  fileDesc("CiFjb250YWluZXJkL3R5cGVzL2Rlc2NyaXB0b3IucHJvdG8SEGNvbnRhaW5lcmQudHlwZXMitgEKCkRlc2NyaXB0b3ISEgoKbWVkaWFfdHlwZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSDAoEc2l6ZRgDIAEoAxJCCgthbm5vdGF0aW9ucxgFIAMoCzItLmNvbnRhaW5lcmQudHlwZXMuRGVzY3JpcHRvci5Bbm5vdGF0aW9uc0VudHJ5GjIKEEFubm90YXRpb25zRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgJOgI4AWIGcHJvdG8z");
+  fileDesc("CiFjb250YWluZXJkL3R5cGVzL2Rlc2NyaXB0b3IucHJvdG8SEGNvbnRhaW5lcmQudHlwZXMizAEKCkRlc2NyaXB0b3ISEgoKbWVkaWFfdHlwZRgBIAEoCRIOCgZkaWdlc3QYAiABKAkSDAoEc2l6ZRgDIAEoAxJCCgthbm5vdGF0aW9ucxgFIAMoCzItLmNvbnRhaW5lcmQudHlwZXMuRGVzY3JpcHRvci5Bbm5vdGF0aW9uc0VudHJ5EhQKCm9ybG9wX2pzb24YkYkDIAEoDBoyChBBbm5vdGF0aW9uc0VudHJ5EgsKA2tleRgBIAEoCRINCgV2YWx1ZRgCIAEoCToCOAFiBnByb3RvMw");
 
 /**
  * What finds a blob and says what it is.
@@ -40,6 +40,14 @@ export type Descriptor = Message<"containerd.types.Descriptor"> & {
    * @generated from field: map<string, string> annotations = 5;
    */
   annotations: { [key: string]: string };
+
+  /**
+   * Ours, and passed over by others: what image-spec's descriptors have and this one has not, of the targets of images, as
+   * a JSON object: urls, data, platform, artifactType.
+   *
+   * @generated from field: bytes orlop_json = 50321;
+   */
+  orlopJson: Uint8Array;
 };
 
 /**
