@@ -1,10 +1,8 @@
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import zlib from 'node:zlib'
 import { openWriter } from '../content/open-writer.ts'
 import type { ContentStore, Info } from '../content/types.ts'
 import { verified } from '../content/verify.ts'
 import { isAlreadyExists, OrlopError } from '../errors.ts'
+import { compress } from '../images/compress.ts'
 import { type Compression, sniffCompression, sniffLength } from '../images/decompress.ts'
 import { diffId } from '../images/diff-id.ts'
 import { labelKeys } from '../oci/annotations.ts'
@@ -101,22 +99,31 @@ export class DockerLayers {
   }
 
   async #compressed(plain: Descriptor): Promise<Descriptor> {
-    const { signal } = this.#options
     const ref = `compress-blob-gzip-${plain.digest}`
+    try {
+      return { mediaType: mediaTypes.dockerLayerGzip, ...(await this.#writeCompressed(plain, ref)) }
+    } catch (error) {
+      await this.#content.abort(ref).catch(() => undefined)
+      throw error
+    }
+  }
+
+  async #writeCompressed(plain: Descriptor, ref: string): Promise<StoredFile> {
+    const { signal } = this.#options
     await using writer = await openWriter(this.#content, { ref }, { signal })
     if (writer.offset > 0) await writer.reset({ signal })
     const source = verified(this.#content.read(plain, { signal }), plain)
-    const gzip = zlib.createGzip({ chunkSize: 131_072 })
-    const fed = pipeline(Readable.from(source, { objectMode: false }), gzip)
-    fed.catch(() => undefined)
-    for await (const chunk of gzip) await writer.write(chunk, { signal })
-    await fed
+    for await (const chunk of compress(source, { type: 'gzip' }, { signal })) {
+      await writer.write(chunk, { signal })
+    }
     const { digest, offset: size } = writer
+    const labels = { [labelKeys.uncompressed]: plain.digest }
     try {
-      await writer.commit({ digest, size, labels: { [labelKeys.uncompressed]: plain.digest }, signal })
+      await writer.commit({ digest, size, labels, signal })
     } catch (error) {
       if (!isAlreadyExists(error)) throw error
+      await this.#content.update(digest, { labels }, { signal })
     }
-    return { mediaType: mediaTypes.dockerLayerGzip, digest, size }
+    return { digest, size }
   }
 }

@@ -78,7 +78,9 @@ export async function planImage(
     )
   }
   const parts = await wantedParts(store, image, choice)
-  const missing = parts.missing.filter(({ descriptor }) => !isLeftOut(descriptor, choice))
+  const missing = parts.missing.filter(
+    ({ descriptor }) => !isLeftOut(descriptor, choice) && !isOmitted(descriptor, choice),
+  )
   if (missing.length > 0 && choice.onMissing !== 'skip') throw notWhole(image, missing)
   const absent = new Set(missing.map(({ descriptor }) => descriptor.digest))
   if (absent.has(target.digest)) return undefined

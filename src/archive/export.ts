@@ -14,13 +14,14 @@ import { blobPath, layoutBytes, layoutFiles, partialAnnotation } from './layout-
 import { layoutName } from './ref-name.ts'
 import { paddingOf } from './tar-header.ts'
 import { type TarPart, tarHeader, writeTar } from './tar-writer.ts'
+import type { OnFile } from './types.ts'
 
 /** Options of `exportArchive`. */
 export interface ExportArchiveOptions extends ExportChoice {
   /** True: without Docker's `manifest.json`. */
   readonly skipDockerManifest?: boolean | undefined
-  /** Told of each blob when its bytes begin. */
-  readonly onBlob?: ((blob: Descriptor) => void) | undefined
+  /** Told of the blobs as they are written. */
+  readonly onFile?: OnFile | undefined
 }
 
 /** An archive that can be written. */
@@ -158,7 +159,7 @@ function partsOf(
   blobs: readonly Descriptor[],
   documents: ReadonlyMap<string, Uint8Array>,
   store: Provider,
-  { onBlob, signal }: ExportArchiveOptions,
+  { onFile, signal }: ExportArchiveOptions,
 ): readonly TarPart[] {
   const algorithms = new Set(blobs.map(({ digest }) => algorithmOf(digest)))
   const directories = ['blobs/', ...[...algorithms].map(algorithm => `blobs/${algorithm}/`)]
@@ -168,7 +169,7 @@ function partsOf(
       name: blobPath(desc.digest),
       size: desc.size,
       mode: 0o444,
-      body: bodyOf(store, desc, { onBlob, signal }),
+      body: bodyOf(store, desc, { onFile, signal }),
     })),
     ...[...documents].map(([name, bytes]) => ({
       name,
@@ -184,13 +185,26 @@ function partsOf(
 const bodyOf = (
   store: Provider,
   desc: Descriptor,
-  { onBlob, signal }: Pick<ExportArchiveOptions, 'onBlob' | 'signal'>,
-): AsyncIterable<Uint8Array> => ({
-  [Symbol.asyncIterator]: () => {
-    onBlob?.(desc)
-    return verified(store.read(desc, { signal }), desc)
-  },
-})
+  options: Pick<ExportArchiveOptions, 'onFile' | 'signal'>,
+): AsyncIterable<Uint8Array> => ({ [Symbol.asyncIterator]: () => readBody(store, desc, options) })
+
+async function* readBody(
+  store: Provider,
+  desc: Descriptor,
+  { onFile, signal }: Pick<ExportArchiveOptions, 'onFile' | 'signal'>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { digest, size } = desc
+  const tell = (type: 'writing' | 'written', offset: number): void =>
+    onFile?.({ type, path: blobPath(digest), digest, size, offset })
+  let offset = 0
+  tell('writing', offset)
+  for await (const chunk of verified(store.read(desc, { signal }), desc)) {
+    yield chunk
+    offset += chunk.byteLength
+    tell('writing', offset)
+  }
+  tell('written', offset)
+}
 
 const sizeOf = (part: TarPart): number => {
   const { size = 0 } = part

@@ -44,13 +44,13 @@ export async function ingestFile(
   const ref = digest === undefined ? `tar-${randomUUID()}-${path.slice(0, 200)}` : `tar-${path}`
   try {
     const writer = await openWriter(content, { ref, expected: { digest, size } }, { signal })
-    tell('started', 0)
+    tell('storing', 0)
     return await write({ content, writer, entry, digest, ref, tell, where: `${what}: ${path}`, signal })
   } catch (error) {
     if (!isAlreadyExists(error) || digest === undefined) throw error
     const info = await content.info(digest, { signal })
     if (info.size !== size) throw wrongSize(`${what}: ${path}`, size, info.size)
-    tell('exists', size)
+    tell('present', size)
     return { stored: { digest, size }, committed: Promise.resolve() }
   }
 }
@@ -79,7 +79,7 @@ async function write(work: Work): Promise<Ingested> {
       if (writer.offset > 0) await writer.reset({ signal })
       for await (const chunk of entry.body()) {
         await writer.write(chunk, { signal })
-        tell('read', writer.offset)
+        tell('storing', writer.offset)
       }
     }
     const actual = writer.digest

@@ -65,9 +65,12 @@ export interface StoredFile {
   readonly size: number
 }
 
-/** Where one file of an archive stands: its bytes are `read`, then it is `stored`; or it `exists` in the store already. */
+/**
+ * Where one file of an archive stands. Of one that is read: its bytes are `storing`, then it is `stored`, or it was `present`
+ * in the store. Of one that is written: `writing`, then `written`.
+ */
 export interface FileEvent {
-  readonly type: 'started' | 'read' | 'stored' | 'exists'
+  readonly type: 'storing' | 'stored' | 'present' | 'writing' | 'written'
   /** In the archive. */
   readonly path: string
   /** Known from the start for `blobs/sha256/…`, for others when they are stored. */

@@ -1,7 +1,7 @@
 import cliProgress, { type SingleBar } from 'cli-progress'
-import type { BlobEvent } from '../remotes/progress.ts'
+import { isDone, keyOf, type Moving, movingOf } from './moving.ts'
 import { formatBytes, printableLine } from './output.ts'
-import { blobName, lineOf, type MaybeTerminal, type Progress } from './progress-lines.ts'
+import { lineOf, type MaybeTerminal, type Progress } from './progress-lines.ts'
 
 /** A bar for each blob under way; what is done scrolls up as a line. */
 export function progressBars(stream: MaybeTerminal): Progress {
@@ -25,12 +25,12 @@ export function progressBars(stream: MaybeTerminal): Progress {
     if (active) bars.log(`${printableLine(text)}\n`)
     else stream.write(`${printableLine(text)}\n`)
   }
-  const move = (event: BlobEvent): void => {
+  const move = ({ key, name, offset, total }: Moving): void => {
     active = true
-    const payload = { name: blobName(event), have: formatBytes(event.offset), all: formatBytes(event.total) }
-    const bar = shown.get(event.ref)
-    if (bar === undefined) shown.set(event.ref, bars.create(event.total, event.offset, payload))
-    else bar.update(event.offset, payload)
+    const payload = { name, have: formatBytes(offset), all: formatBytes(total) }
+    const bar = shown.get(key)
+    if (bar === undefined) shown.set(key, bars.create(total, offset, payload))
+    else bar.update(offset, payload)
   }
   const end = (): void => {
     if (!active) return
@@ -43,15 +43,14 @@ export function progressBars(stream: MaybeTerminal): Progress {
   process.once('exit', end)
   return {
     onProgress: event => {
-      if (event.type === 'downloading') return move(event)
-      if (event.type === 'complete' || event.type === 'exists') {
-        log(lineOf(event))
-        const bar = shown.get(event.ref)
-        if (bar !== undefined) bars.remove(bar)
-        shown.delete(event.ref)
-        return
-      }
+      const moving = movingOf(event)
+      if (moving) return move(moving)
       log(lineOf(event))
+      const key = isDone(event) ? keyOf(event) : undefined
+      const bar = key === undefined ? undefined : shown.get(key)
+      if (key === undefined || bar === undefined) return
+      bars.remove(bar)
+      shown.delete(key)
     },
     end: () => {
       process.off('exit', end)

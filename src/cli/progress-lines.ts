@@ -1,11 +1,11 @@
 import type { Writable } from 'node:stream'
-import { isConfig, isIndex, isLayer, isManifest } from '../oci/media-type.ts'
-import type { BlobEvent, OnProgress, ProgressEvent } from '../remotes/progress.ts'
+import { blobName, fileName, keyOf, movingOf, type ShownEvent } from './moving.ts'
 import { formatBytes, printableLine, toJson } from './output.ts'
 
 /** Shows progress on a stream of its own, never among the data. */
 export interface Progress {
-  readonly onProgress: OnProgress
+  /** Must not throw. */
+  readonly onProgress: (event: ShownEvent) => void
   /** Takes away what moves; call it before anything else is written. */
   end(): void
 }
@@ -21,19 +21,17 @@ export function jsonLines(stream: Writable, now: () => number = Date.now): Progr
   const shown = new Map<string, number>()
   return {
     onProgress: event => {
-      if (
-        event.type === 'downloading' &&
-        now() - (shown.get(event.ref) ?? Number.NEGATIVE_INFINITY) < interval
-      )
-        return
-      if ('ref' in event) shown.set(event.ref, now())
+      const key = keyOf(event)
+      const last = key === undefined ? undefined : shown.get(key)
+      if (movingOf(event) && now() - (last ?? Number.NEGATIVE_INFINITY) < interval) return
+      if (key !== undefined) shown.set(key, now())
       stream.write(`${toJson(flat(event))}\n`)
     },
     end: () => undefined,
   }
 }
 
-const flat = (event: ProgressEvent): unknown => {
+const flat = (event: ShownEvent): unknown => {
   if (!('target' in event)) return event
   const { target, ...rest } = event
   return { ...rest, digest: target.digest, mediaType: target.mediaType, size: target.size }
@@ -44,8 +42,9 @@ export function plainLines(stream: Writable): Progress {
   const begun = new Set<string>()
   return {
     onProgress: event => {
-      if (event.type === 'downloading' && begun.has(event.ref)) return
-      if (event.type === 'downloading') begun.add(event.ref)
+      const moving = movingOf(event)
+      if (moving && begun.has(moving.key)) return
+      if (moving) begun.add(moving.key)
       const line = lineOf(event)
       if (line !== undefined) stream.write(`${printableLine(line)}\n`)
     },
@@ -53,8 +52,11 @@ export function plainLines(stream: Writable): Progress {
   }
 }
 
+/** Bytes of a file whose beginning is worth a line. */
+const worthALine = 1024 * 1024
+
 /** An event in words; `undefined` for one that is not worth a line. */
-export function lineOf(event: ProgressEvent): string | undefined {
+export function lineOf(event: ShownEvent): string | undefined {
   switch (event.type) {
     case 'resolving':
       return `resolving ${event.reference}`
@@ -66,6 +68,17 @@ export function lineOf(event: ProgressEvent): string | undefined {
       return `waiting ${Math.ceil(event.delayMs / 1000)} s for ${event.host}`
     case 'waiting':
       return undefined
+    case 'storing':
+    case 'writing':
+      // Small files come by the hundred.
+      return event.size < worthALine
+        ? undefined
+        : `${fileName(event)}: ${event.type} ${formatBytes(event.size)}`
+    case 'stored':
+    case 'written':
+      return `${fileName(event)}: ${event.type}`
+    case 'present':
+      return `${fileName(event)}: already here`
     case 'downloading':
       return `${blobName(event)}: downloading ${formatBytes(event.total)}${
         event.reused > 0 ? `, going on at ${formatBytes(event.reused)}` : ''
@@ -75,14 +88,4 @@ export function lineOf(event: ProgressEvent): string | undefined {
     case 'exists':
       return `${blobName(event)}: already here`
   }
-}
-
-/** `layer sha256:9ad63333ebc9`: short enough for a line, long enough to find. */
-export const blobName = ({ target }: BlobEvent): string => `${kindOf(target)} ${target.digest.slice(0, 19)}`
-
-const kindOf = (target: BlobEvent['target']): string => {
-  if (isIndex(target)) return 'index'
-  if (isManifest(target)) return 'manifest'
-  if (isConfig(target)) return 'config'
-  return isLayer(target) ? 'layer' : 'blob'
 }

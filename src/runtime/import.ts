@@ -1,6 +1,7 @@
 import { holdBlob } from '../archive/hold.ts'
 import { imageNames, type Naming } from '../archive/image-names.ts'
 import { type ImportArchiveOptions, type ImportedArchive, importArchive } from '../archive/import.ts'
+import { partialAnnotation } from '../archive/layout-files.ts'
 import { putDocument } from '../archive/put-document.ts'
 import { type SelectedParts, selectParts } from '../archive/select-parts.ts'
 import type { ByteSource } from '../archive/types.ts'
@@ -121,7 +122,7 @@ async function choose({ leased, archive, what, options }: Work): Promise<{
       named.push(...names.map(name => ({ name, target: recorded(entry) })))
     }
   }
-  if (missing.size > 0 && onMissing === 'error') throw incomplete(what, [...missing.values()])
+  if (missing.size > 0 && onMissing === 'error') throw incomplete(archive, what, [...missing.values()])
   const absent = wanted?.filter(platform => !offered.has(platform)) ?? []
   if (absent.length > 0) throw await noPlatform({ leased, archive, what, options }, absent)
   return { named, skipped }
@@ -197,13 +198,19 @@ async function withIndex({ leased, archive, what, options }: Work, named: readon
 /** As many of what is missing as a message can hold. */
 const mostShown = 5
 
-function incomplete(what: string, missing: readonly Located[]): OrlopError {
+function incomplete(
+  { index: { annotations = {} } }: ImportedArchive,
+  what: string,
+  missing: readonly Located[],
+): OrlopError {
+  const since = Object.hasOwn(annotations, partialAnnotation) ? annotations[partialAnnotation] : undefined
+  const why = since === undefined ? 'not whole' : `made since ${JSON.stringify(since)}, which is not all here`
   const shown = missing.slice(0, mostShown).map(({ path }) => formatPath(path))
   const more = missing.length - shown.length
   const list = [...shown, ...(more > 0 ? [`and ${more} more`] : [])].join('; ')
   return new OrlopError(
     'FAILED_PRECONDITION',
-    `${what}: not whole: ${missing.length} blobs are neither in it nor in the store: ${list}`,
+    `${what}: ${why}: ${missing.length} blobs are neither in it nor in the store: ${list}`,
   )
 }
 

@@ -184,7 +184,7 @@ test('importArchive() does not read a blob that is there', async t => {
   await importBytes(tar, content)
   const events: FileEvent[] = []
   await importArchive(inChunks(tar), content, { onFile: event => events.push(event) })
-  t.deepEqual([...new Set(events.map(({ type }) => type))], ['exists'])
+  t.deepEqual([...new Set(events.map(({ type }) => type))], ['present'])
 })
 
 test('importArchive() tells of each file', async t => {
@@ -196,9 +196,9 @@ test('importArchive() tells of each file', async t => {
   t.deepEqual(
     events.filter(event => event.digest === digest).map(({ type, offset }) => [type, offset]),
     [
-      ['started', 0],
-      ['read', 1024],
-      ['read', 2000],
+      ['storing', 0],
+      ['storing', 1024],
+      ['storing', 2000],
       ['stored', 2000],
     ],
   )

@@ -13,6 +13,7 @@ import { formatBytes } from '../output.ts'
 import { progressFor } from '../progress.ts'
 import type { Register } from '../register.ts'
 import { addRegistryOptions, openResolver, type RegistryOptions } from '../registry-options.ts'
+import { sinceOf } from './since.ts'
 
 interface ExportCommandOptions extends RegistryOptions {
   readonly platform?: readonly string[]
@@ -20,6 +21,7 @@ interface ExportCommandOptions extends RegistryOptions {
   readonly skipManifestJson?: boolean
   readonly skipNonDistributable?: boolean
   readonly missing: 'error' | 'skip' | 'fetch'
+  readonly since?: string
 }
 
 /** `orlop images export` */
@@ -35,6 +37,10 @@ export const registerExport: Register = (noun, { out, signal, scope, options: gl
       new Option('--missing <what>', 'when blobs are not here: fail, leave them out, or fetch them')
         .choices(['error', 'skip', 'fetch'])
         .default('error'),
+    )
+    .option(
+      '--since <archive|image>',
+      'leave out layers that who has this has: an archive, an image here, or one in a registry',
     )
     .option('--skip-manifest-json', 'leave out manifest.json, which docker load needs')
     .option('--skip-non-distributable', 'leave out layers that a licence keeps from being passed on')
@@ -54,18 +60,24 @@ export const registerExport: Register = (noun, { out, signal, scope, options: gl
       const images: ImageRecord[] = []
       for (const name of names) images.push(await lookup(opened.images, name, { signal }))
       const progress = await progressFor(global)
+      const platforms = options.allPlatforms ? undefined : wantedPlatforms(options.platform)
       try {
+        const { onProgress } = progress
+        const { since } = options
         const archive = await save(opened, images, {
-          platforms: options.allPlatforms ? undefined : wantedPlatforms(options.platform),
+          platforms,
+          ...(since !== undefined && {
+            since: await sinceOf(since, { scope: opened, registry: options, platforms, onProgress, signal }),
+          }),
           dockerPlatform: hostWanted(),
           skipDockerManifest: options.skipManifestJson,
           skipNonDistributable: options.skipNonDistributable,
+          onFile: onProgress,
           onMissing: options.missing === 'skip' ? 'skip' : 'error',
           ...(options.missing === 'fetch' && {
             fetchMissing: {
-              resolver: reference =>
-                openResolver(reference, options, { signal, onProgress: progress.onProgress }),
-              onProgress: progress.onProgress,
+              resolver: reference => openResolver(reference, options, { signal, onProgress }),
+              onProgress,
             },
           }),
           signal,
@@ -93,6 +105,9 @@ export const registerExport: Register = (noun, { out, signal, scope, options: gl
         omitted: omitted.map(({ digest }) => digest),
         missing: missing.map(({ descriptor }) => descriptor.digest),
       })
-    } else if (!global.quiet) out.note(`${blobs.length} blobs, ${formatBytes(size)}`)
+    } else if (!global.quiet) {
+      out.note(`${blobs.length} blobs, ${formatBytes(size)}`)
+      if (omitted.length > 0) out.note(`a partial archive: ${omitted.length} blobs were left out`)
+    }
   }
 }

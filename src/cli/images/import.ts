@@ -5,6 +5,7 @@ import type { ByteSource } from '../../archive/types.ts'
 import { OrlopError } from '../../errors.ts'
 import { type Loaded, load } from '../../runtime/import.ts'
 import { collect, newLabels, wantedPlatforms } from '../arguments.ts'
+import { progressFor } from '../progress.ts'
 import type { Register } from '../register.ts'
 
 interface ImportCommandOptions {
@@ -51,20 +52,28 @@ export const registerImport: Register = (noun, { out, signal, scope, options: gl
       }
       const platforms = options.allPlatforms ? undefined : wantedPlatforms(options.platform)
       const labels = newLabels(options.label)
-      const loaded = await load(await scope(), sourceOf(file, signal), {
-        what: file === '-' ? 'stdin' : file,
-        platforms,
-        labels,
-        base: options.baseName,
-        digests: options.digests,
-        skipDigestForNamed: options.skipDigestForNamed,
-        indexName: options.indexName,
-        onMissing: options.missing,
-        compress: options.compressBlobs,
-        discardLayers: options.discardUnpackedLayers,
-        signal,
-      })
-      show(loaded)
+      const opened = await scope()
+      const progress = await progressFor(global)
+      try {
+        const loaded = await load(opened, sourceOf(file, signal), {
+          what: file === '-' ? 'stdin' : file,
+          platforms,
+          labels,
+          base: options.baseName,
+          digests: options.digests,
+          skipDigestForNamed: options.skipDigestForNamed,
+          indexName: options.indexName,
+          onMissing: options.missing,
+          compress: options.compressBlobs,
+          discardLayers: options.discardUnpackedLayers,
+          onFile: progress.onProgress,
+          signal,
+        })
+        progress.end()
+        show(loaded)
+      } finally {
+        progress.end()
+      }
     })
 
   const show = ({ format, images, skipped }: Loaded): void => {
