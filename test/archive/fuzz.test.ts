@@ -166,7 +166,7 @@ test('readTar() takes any bytes, or refuses them', async t => {
       fc.uint8Array({ maxLength: 4000 }),
       fc.array(mutation, { maxLength: 3 }),
       async (any, mutations) => {
-        const bytes = mutations.reduce(
+        const bytes = mutations.reduce<Buffer>(
           (from, mutate) => mutate(from),
           Buffer.concat([header.subarray(0, 512), any]),
         )
