@@ -47,9 +47,14 @@ export async function helperStore(
   const program = programOf(name)
   const input = JSON.stringify({ ServerURL: server, Username: username, Secret: password })
   const { code, output } = await run([program, 'store'], input, options)
-  // What it says of a failure may hold the password that it was just given.
-  if (code !== 0) throw failed(`${program} for ${server}`, output.replaceAll(password, 'REDACTED'))
+  if (code !== 0) throw failed(`${program} for ${server}`, without(output, password))
 }
+
+/** What a helper says of a failure may hold the password that it was just given. */
+const without = (text: string, secret: string): string =>
+  [secret, JSON.stringify(secret).slice(1, -1)]
+    .filter(Boolean)
+    .reduce((rest, form) => rest.replaceAll(form, 'REDACTED'), text)
 
 /** Makes `docker-credential-<name> erase` forget a server; false when it knew none. @throws as `helperCredential` */
 export async function helperErase(
