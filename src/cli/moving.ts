@@ -17,7 +17,7 @@ export interface Moving {
 
 /** What moves, in an event that says how far it is; else `undefined`. */
 export function movingOf(event: ShownEvent): Moving | undefined {
-  if (event.type === 'downloading') {
+  if (event.type === 'downloading' || event.type === 'uploading') {
     return { key: event.ref, name: blobName(event), offset: event.offset, total: event.total }
   }
   if (event.type !== 'storing' && event.type !== 'writing') return undefined

@@ -80,12 +80,13 @@ export function lineOf(event: ShownEvent): string | undefined {
     case 'present':
       return `${fileName(event)}: already here`
     case 'downloading':
-      return `${blobName(event)}: downloading ${formatBytes(event.total)}${
+    case 'uploading':
+      return `${blobName(event)}: ${event.type} ${formatBytes(event.total)}${
         event.reused > 0 ? `, going on at ${formatBytes(event.reused)}` : ''
       }`
     case 'complete':
       return `${blobName(event)}: complete`
     case 'exists':
-      return `${blobName(event)}: already here`
+      return `${blobName(event)}: ${event.from === undefined ? 'there already' : `mounted from ${event.from}`}`
   }
 }

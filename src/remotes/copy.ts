@@ -14,6 +14,8 @@ export interface CopyGraphOptions extends AbortOptions {
   /** The labels of each blob; written with it, or merged into those it has. */
   readonly labels?: ((desc: Descriptor, options: AbortOptions) => Promise<Labels>) | undefined
   readonly onProgress?: OnProgress | undefined
+  /** What progress calls a blob that moves; default `downloading`. */
+  readonly moving?: 'downloading' | 'uploading' | undefined
 }
 
 /**
@@ -30,9 +32,9 @@ export async function copyGraph(
   to: Ingester,
   root: Descriptor,
   handler: Handler,
-  { concurrency, labels, onProgress, signal }: CopyGraphOptions = {},
+  { concurrency, labels, onProgress, moving, signal }: CopyGraphOptions = {},
 ): Promise<void> {
-  const board = new ProgressBoard(onProgress)
+  const board = new ProgressBoard(onProgress, moving)
   const copy = async (desc: Descriptor, options: AbortOptions): Promise<void> =>
     copyBlob(from, to, desc, {
       ...options,
@@ -52,10 +54,12 @@ export async function copyGraph(
 /** Turns what happens to blobs into progress events, and remembers how each one stands. */
 export class ProgressBoard {
   readonly #tell: OnProgress | undefined
+  readonly #moving: 'downloading' | 'uploading'
   readonly #events = new Map<string, BlobEvent>()
 
-  constructor(tell: OnProgress | undefined) {
+  constructor(tell: OnProgress | undefined, moving: CopyGraphOptions['moving'] = 'downloading') {
     this.#tell = tell
+    this.#moving = moving
   }
 
   /** A blob that will be copied. */
@@ -73,9 +77,8 @@ export class ProgressBoard {
     // Fetched, and then found to be there: somebody else was faster, or its record had lost its bytes.
     if (type === 'exists') this.#put({ ...base, type: 'exists', reused: fetched > 0 ? reused : total })
     else if (type === 'committed') this.#put({ ...base, type: 'complete' })
-    else if (type === 'copied')
-      this.#put({ ...base, type: 'downloading', fetched: fetched + offset - before })
-    else this.#put({ ...base, type: 'downloading', reused: offset })
+    else if (type === 'copied') this.#put({ ...base, type: this.#moving, fetched: fetched + offset - before })
+    else this.#put({ ...base, type: this.#moving, reused: offset })
   }
 
   #put(event: BlobEvent): void {

@@ -65,7 +65,9 @@ export type {
   Fetcher,
   ListOptions,
   Pusher,
+  PusherOptions,
   ReferrersOptions,
   RemoteRepository,
   Resolver,
+  WritingResolver,
 } from './types.ts'

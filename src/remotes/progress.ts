@@ -6,12 +6,13 @@ export type ResolveEvent =
   | { readonly type: 'resolved'; readonly reference: string; readonly target: Descriptor }
 
 /**
- * Where one blob stands: `waiting` for its turn, `downloading`, `complete` (it came now), `exists` (it was there).
+ * Where one blob stands: `waiting` for its turn, `downloading` or `uploading`, `complete` (it came now), `exists` (it was
+ * there).
  *
- * Byte counts are of this blob. `offset` is what is there; it falls back to 0 when bytes proved wrong.
+ * Byte counts are of this blob. `offset` is what is there; it falls back when bytes proved wrong, or were lost.
  */
 export interface BlobEvent {
-  readonly type: 'waiting' | 'downloading' | 'complete' | 'exists'
+  readonly type: 'waiting' | 'downloading' | 'uploading' | 'complete' | 'exists'
   readonly target: Descriptor
   /** The ref of its ingest. */
   readonly ref: string
@@ -21,6 +22,8 @@ export interface BlobEvent {
   readonly fetched: number
   /** Bytes that need not come, for they were there. */
   readonly reused: number
+  /** The repository that a registry took a blob over from; it `exists` then. */
+  readonly from?: string
 }
 
 /** A request failed and will be sent again after a wait. */

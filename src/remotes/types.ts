@@ -53,9 +53,28 @@ export interface RemoteRepository extends Fetcher {
   referrers(digest: Digest, options?: ReferrersOptions): AsyncIterable<Descriptor>
 }
 
-/** One repository, to write. */
+/** What a pusher may be told. */
+export interface PusherOptions extends AbortOptions {
+  /** Other repositories of the same registry that may have a blob; it is mounted from one of them, if the registry lets it. */
+  readonly sources?: ((digest: Digest, options: AbortOptions) => Promise<readonly string[]>) | undefined
+  /** Told of each blob that was mounted, before its writer is refused with ALREADY_EXISTS. */
+  readonly onMounted?: ((digest: Digest, from: string) => void) | undefined
+}
+
+/**
+ * One repository, to write.
+ *
+ * What a writer takes is a manifest or index, or a blob, as the media type says that it was opened with. Manifests go
+ * under their digest; the one whose digest stands in the pusher's reference beside a tag goes under that tag.
+ */
 export interface Pusher extends Ingester {
-  /** Points a tag at a manifest that is there. */
+  /**
+   * Points a tag at a manifest that is there.
+   *
+   * @param reference  of the same repository, with a tag
+   * @throws NOT_FOUND  no such manifest
+   * @throws FAILED_PRECONDITION  the tag may not be changed
+   */
   tag(reference: string, target: Descriptor, options?: AbortOptions): Promise<void>
 }
 
@@ -70,4 +89,14 @@ export interface Resolver {
   resolve(reference: string, options?: AbortOptions): Promise<Descriptor>
   /** The repository of a reference, to read. No request is made yet. */
   fetcher(reference: string, options?: AbortOptions): Promise<Fetcher>
+}
+
+/** A resolver whose repositories can be written to. */
+export interface WritingResolver extends Resolver {
+  /**
+   * The repository of a reference, to write. No request is made yet.
+   *
+   * @throws FAILED_PRECONDITION  there is no host to push to
+   */
+  pusher(reference: string, options?: PusherOptions): Promise<Pusher>
 }

@@ -28,10 +28,7 @@ export function hostWanted(): Wanted {
 /**
  * A wrap that leaves, of every index below `root`, what leads to the best manifest for each of `wanted`.
  *
- * A root that is no index passes whole, whatever its platform, as in containerd. containerd takes the union of all that
- * match when several platforms are asked for; here each gets its one best manifest.
- *
- * @throws NOT_FOUND  nothing matches one of `wanted`; the text lists what there is
+ * A root that is no index passes whole. Throws as `selectPaths`.
  */
 export async function selectManifests(
   provider: Provider,
@@ -40,18 +37,37 @@ export async function selectManifests(
   options: AbortOptions = {},
 ): Promise<Wrap> {
   if (!isIndex(root)) return next => next
-  const kept = new Set<Digest>()
+  const paths = await selectPaths(provider, root, wanted, options)
+  const kept = new Set<Digest>(paths.flat().map(({ digest }) => digest))
+  return rewrite((descs, parent) =>
+    isIndex(parent) ? descs.filter(({ digest }) => kept.has(digest)) : descs,
+  )
+}
+
+/**
+ * For each of `wanted` the path from `root` to its best manifest. A root that is no index is taken whatever its platform,
+ * as in containerd.
+ *
+ * containerd takes the union of all that match when several platforms are asked for; here each gets its one best manifest.
+ *
+ * @throws NOT_FOUND  nothing matches one of `wanted`; the text lists what there is
+ */
+export async function selectPaths(
+  provider: Provider,
+  root: Descriptor,
+  wanted: readonly Wanted[],
+  options: AbortOptions = {},
+): Promise<ReadonlyArray<readonly Descriptor[]>> {
+  if (!isIndex(root)) return [[root]]
+  const paths: Array<readonly Descriptor[]> = []
   for (const { matcher, text } of wanted) {
     try {
-      const { path } = await findManifest(provider, root, { ...options, platform: matcher })
-      for (const { digest } of path) kept.add(digest)
+      paths.push((await findManifest(provider, root, { ...options, platform: matcher })).path)
     } catch (error) {
       throw isNotFound(error) ? await noMatch(provider, root, text, error, options) : error
     }
   }
-  return rewrite((descs, parent) =>
-    isIndex(parent) ? descs.filter(({ digest }) => kept.has(digest)) : descs,
-  )
+  return paths
 }
 
 async function noMatch(

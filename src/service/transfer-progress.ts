@@ -23,6 +23,7 @@ const tick = 300
 const words: Readonly<Record<BlobEvent['type'], string>> = {
   waiting: 'waiting',
   downloading: 'downloading',
+  uploading: 'uploading',
   complete: 'complete',
   exists: 'already exists',
 }
@@ -57,7 +58,7 @@ export function reportTo(stream: Stream | undefined, { signal }: Call): Reporter
     blob: (root, { type, ref, offset, total, target }) => {
       const key = `blob ${ref}`
       const early = performance.now() - (lastSent.get(key) ?? Number.NEGATIVE_INFINITY) < tick
-      if (stream === undefined || (type === 'downloading' && early)) return
+      if (stream === undefined || ((type === 'downloading' || type === 'uploading') && early)) return
       const numbers = { progress: BigInt(offset), total: BigInt(total) }
       const desc = descriptorMessage({ ...target, annotations: {} })
       queue(key, create(ProgressSchema, { event: words[type], name: ref, parents: [root], ...numbers, desc }))

@@ -11,6 +11,7 @@ import { registerPin, registerUnpin } from './pin.ts'
 import { registerPlatforms } from './platforms.ts'
 import { registerPrune } from './prune.ts'
 import { registerPull } from './pull.ts'
+import { registerPush } from './push.ts'
 import { registerSize } from './size.ts'
 import { registerTag } from './tag.ts'
 
@@ -18,6 +19,7 @@ import { registerTag } from './tag.ts'
 export const registerImages: Register = (noun, context) => {
   for (const register of [
     registerPull,
+    registerPush,
     registerImport,
     registerExport,
     registerList,

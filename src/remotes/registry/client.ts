@@ -6,14 +6,8 @@ import { version } from '../../version.ts'
 import { type Connection, joinConnections } from './connection.ts'
 import { decoded, encodingsOf } from './decode.ts'
 import { reported } from './fetch-report.ts'
-import {
-  type HttpBody,
-  type HttpRequest,
-  type HttpResponse,
-  headerValue,
-  isStreamed,
-  type RequestBody,
-} from './http.ts'
+import { type HttpBody, type HttpRequest, type HttpResponse, headerValue, isStreamed } from './http.ts'
+import { outgoing } from './outgoing.ts'
 import { type AddressGuard, guardedLookup } from './private-address.ts'
 import { proxyFor } from './proxy.ts'
 import { secureContext, type TrustOptions } from './tls.ts'
@@ -25,7 +19,10 @@ export interface Timeouts {
   readonly connectMs: number
   /** From the request to the headers of its response. */
   readonly headersMs: number
-  /** Without a single byte of a body arriving; a body that is not read waits as long as it likes. */
+  /**
+   * Without a single byte of a body arriving, or being taken by the other side. A body that is not read waits as long as it
+   * likes, and so does one that is not given.
+   */
   readonly idleMs: number
 }
 
@@ -84,9 +81,10 @@ export class HttpClient implements AsyncDisposable {
   }
 
   async #send(request: HttpRequest, { signal }: AbortOptions): Promise<HttpResponse> {
-    const { method, url, body, connection } = request
+    const { method, url, connection } = request
     const { guard, dispatcher: given } = this.#options
     const proxy = guard || given ? undefined : proxyFor(url)
+    const sent = outgoing(request, this.#timeouts.idleMs, { signal })
     try {
       const dispatcher = given ?? (await this.#dispatcher(connection, proxy))
       const response = await dispatcher.request({
@@ -94,8 +92,8 @@ export class HttpClient implements AsyncDisposable {
         path: url.pathname + url.search,
         method,
         headers: this.#headers(request),
-        body: bodyOf(body),
-        signal: signal ?? null,
+        body: sent.body,
+        signal: sent.signal ?? null,
         headersTimeout: request.headersMs ?? this.#timeouts.headersMs,
         bodyTimeout: this.#timeouts.idleMs,
         highWaterMark: 512 * 1024,
@@ -142,10 +140,6 @@ export class HttpClient implements AsyncDisposable {
     return opened
   }
 }
-
-/** undici takes iterables too, which its types do not say; that spares a stream around each. */
-const bodyOf = (body: RequestBody | undefined): string | Uint8Array | Readable | null =>
-  isStreamed(body) ? (body.chunks as unknown as Readable) : (body ?? null)
 
 /** undici is loaded here, at the first request: it takes longer than all of orlop. */
 async function open(

@@ -1,5 +1,6 @@
 import type { AbortOptions } from '../../options.ts'
 import type { Authorizer, AuthTarget } from './auth.ts'
+import { withoutIdentity } from './connection.ts'
 import { hasStatus, RegistryError, responseError } from './error.ts'
 import type { Host } from './hosts.ts'
 import { type HttpRequest, type HttpResponse, isStreamed, type RequestBody, type Send } from './http.ts'
@@ -36,6 +37,8 @@ export type OnRetry = (notice: RetryNotice & { readonly what: string }) => void
 export interface EndpointOptions {
   readonly host: Host
   readonly send: Send
+  /** Sends what the registry wants to have sent to another origin. */
+  readonly elsewhere: Send
   readonly authorizer: Authorizer
   readonly policy: RetryPolicy
   readonly onRetry?: OnRetry | undefined
@@ -53,16 +56,18 @@ export class Endpoint {
   readonly host: Host
   readonly policy: RetryPolicy
   readonly #send: Send
+  readonly #elsewhere: Send
   readonly #authorizer: Authorizer
   readonly #onRetry: OnRetry | undefined
   /** Which of the host's schemes is in use, and whether it has proved right. */
   #scheme = 0
   #settled = false
 
-  constructor({ host, send, authorizer, policy, onRetry }: EndpointOptions) {
+  constructor({ host, send, elsewhere, authorizer, policy, onRetry }: EndpointOptions) {
     this.host = host
     this.policy = policy
     this.#send = followRedirects(send)
+    this.#elsewhere = followRedirects(elsewhere)
     this.#authorizer = authorizer
     this.#onRetry = onRetry
   }
@@ -133,7 +138,9 @@ export class Endpoint {
     const own = this.#url('', this.#scheme).origin === url.origin
     if (own) return this.#authorized(url, request, options)
     const { method, headers, body, headersMs } = request
-    return { ...(await this.#send({ method, url, headers, body, headersMs }, options)), crossed: true }
+    const connection = this.host.connection && withoutIdentity(this.host.connection)
+    const sent = { method, url, headers, body, headersMs, connection }
+    return { ...(await this.#elsewhere(sent, options)), crossed: true }
   }
 
   async #authorized(

@@ -112,7 +112,13 @@ function explain(
   if (status === 401 && !crossed) return `${what}: ${unauthenticated(registry, credentials)}${reason}`
   if (status === 401 || status === 403)
     return `${what}: ${who} denies access (${status})${reason}; check that the repository exists and that the account may use it`
-  if (status === 404 || status === 410) return `${what}: not found at ${who}${reason}`
+  if (status === 404 || status === 410) {
+    const way =
+      isWrite(response) && said.includes('NAME_UNKNOWN')
+        ? '; the repository may have to be made there first'
+        : ''
+    return `${what}: not found at ${who}${reason}${way}`
+  }
   if (status === 405 && isWrite(response))
     return `${what}: ${who} does not allow ${response.method} (405)${reason}; it may be read-only, a mirror, or set up without deletion`
   if (status === 413) return `${what}: ${who} takes no request of this size (413)${reason}`

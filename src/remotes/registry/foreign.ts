@@ -3,7 +3,7 @@ import type { Provider } from '../../content/types.ts'
 import { responseError } from './error.ts'
 import { readRanges } from './fetch.ts'
 import type { Send } from './http.ts'
-import { type AddressGuard, guardUrl } from './private-address.ts'
+import { type AddressGuard, guardedSend } from './private-address.ts'
 import { followRedirects } from './redirect.ts'
 import { type RetryNotice, type RetryPolicy, retry } from './retry.ts'
 
@@ -29,10 +29,7 @@ export const fetchableUrls = (urls: readonly string[] = []): readonly URL[] =>
  * @see CVE-2020-15157: whoever writes a manifest chooses these URLs
  */
 export function foreignBlob(url: URL, { send, policy, guard, onRetry }: ForeignOptions): Provider {
-  const guarded = followRedirects(async (request, options) => {
-    if (guard) guardUrl(request.url, guard)
-    return send(request, options)
-  })
+  const guarded = followRedirects(guardedSend(send, guard))
   return {
     read(target, options = {}) {
       checkRange(options)

@@ -11,7 +11,8 @@ import { hasStatus, RegistryError } from './error.ts'
 import { contentLength, contentType, type HttpResponse, headerValue, readUpTo } from './http.ts'
 import { repositoryScope } from './scope.ts'
 
-const accept = [
+/** The media types of manifests and indexes, as an Accept header. */
+export const manifestTypes = [
   mediaTypes.ociIndex,
   mediaTypes.ociManifest,
   mediaTypes.dockerManifestList,
@@ -81,7 +82,7 @@ export function fetchManifest(
 const manifestRequest = ({ host }: Endpoint, repository: string, name: string): EndpointRequest => ({
   method: 'GET',
   path: `/${repository}/manifests/${name}`,
-  headers: { accept },
+  headers: { accept: manifestTypes },
   scopes: [repositoryScope(repository, 'pull')],
   what: `${host.name}/${repository}${isDigest(name) ? '@' : ':'}${name}`,
 })

@@ -1,6 +1,7 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { OrlopError } from '../../errors.ts'
+import type { Send } from './http.ts'
 
 /** Throws when an IP address must not be connected to. */
 export type AddressGuard = (address: string, host: string) => void
@@ -38,12 +39,12 @@ export function isPrivateAddress(address: string): boolean {
   return family === 0 || internal.check(bare, family === 6 ? 'ipv6' : 'ipv4')
 }
 
-/** Refuses private addresses: an image must not make its puller knock at the puller's own network. */
+/** Refuses private addresses: an image must not make its puller knock at the puller's own network, nor must a registry. */
 export const refusePrivate: AddressGuard = (address, host) => {
   if (!isPrivateAddress(address)) return
   throw new OrlopError(
     'PERMISSION_DENIED',
-    `${host}: a foreign layer must not come from the private address ${address}; allow it with allowPrivateUrls`,
+    `${host}: an image or a registry must not lead to the private address ${address}; allow it with allowPrivateUrls (--allow-private-urls)`,
   )
 }
 
@@ -52,6 +53,24 @@ export function guardUrl({ hostname }: URL, guard: AddressGuard): void {
   const bare = hostname.replace(/^\[|\]$/g, '')
   if (isIP(bare) !== 0) guard(bare, hostname)
   else if (/(^|\.)localhost\.?$/i.test(bare)) guard('127.0.0.1', hostname)
+}
+
+/** `send`, with the host of every URL looked at before. */
+export const guardedSend =
+  (send: Send, guard: AddressGuard | undefined): Send =>
+  async (request, options) => {
+    if (guard) guardUrl(request.url, guard)
+    return send(request, options)
+  }
+
+/** True for a host that is itself a private address, or a name of this machine. */
+export function isPrivateHost(url: URL): boolean {
+  try {
+    guardUrl(url, refusePrivate)
+    return false
+  } catch {
+    return true
+  }
 }
 
 /** `dns.lookup` that fails when any address found is refused: what is checked is what is connected to. */

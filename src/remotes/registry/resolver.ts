@@ -3,7 +3,14 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import { parseDomain, parseReference, type Reference, repositoryName } from '../../oci/reference.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { OnProgress } from '../progress.ts'
-import type { Fetcher, ListOptions, RemoteRepository, Resolver } from '../types.ts'
+import type {
+  Fetcher,
+  ListOptions,
+  Pusher,
+  PusherOptions,
+  RemoteRepository,
+  WritingResolver,
+} from '../types.ts'
 import { Authorizer } from './auth.ts'
 import { HttpClient, type HttpClientOptions } from './client.ts'
 import { type Credentials, canonicalHost } from './credential.ts'
@@ -25,7 +32,9 @@ import { Lookaside } from './lookaside.ts'
 import { MirroredRepository } from './mirrored.ts'
 import { checkParallel, type ParallelRanges } from './parallel.ts'
 import { ping } from './ping.ts'
-import { refusePrivate } from './private-address.ts'
+import { guardedSend, isPrivateHost, refusePrivate } from './private-address.ts'
+import { PushState } from './push-state.ts'
+import { RepositoryPusher } from './pusher.ts'
 import { RateLimits, type RateOptions } from './rate.ts'
 import { type BlobOptions, Repository } from './repository.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
@@ -51,12 +60,15 @@ export interface RegistryResolverOptions extends HostsOptions, Omit<HttpClientOp
   readonly onProgress?: OnProgress | undefined
 }
 
+/** How long a registry may take to forget the uploads that are left, in milliseconds. */
+const farewellMs = 2000
+
 /**
  * Registries of the OCI distribution API as a `Resolver`.
  *
  * One for a process is best: it keeps connections and tokens. Nothing is sent before the first `resolve` or read.
  */
-export class RegistryResolver implements Resolver, AsyncDisposable {
+export class RegistryResolver implements WritingResolver, AsyncDisposable {
   readonly #client: HttpClient
   readonly #bare: HttpClient
   readonly #send: Send
@@ -68,6 +80,7 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
   readonly #endpoints = new Map<string, Endpoint>()
   /** What people call the hosts with these addresses. */
   readonly #names = new Map<string, string>()
+  readonly #pushes = new Map<Endpoint, PushState>()
 
   constructor(options: RegistryResolverOptions = {}) {
     const { credentials = storedCredentials(), hosts = defaultHosts(options), onProgress } = options
@@ -167,8 +180,30 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     return ping(this.#endpoint(host), options)
   }
 
-  /** Drops every connection; what is under way fails. */
+  /**
+   * The repository of a reference, to write: at the first host that may be pushed to.
+   *
+   * An upload that breaks can be gone on with until the resolver is closed.
+   *
+   * @throws INVALID_ARGUMENT  no reference
+   * @throws FAILED_PRECONDITION  there is no host to push to
+   */
+  async pusher(reference: string, options: PusherOptions = {}): Promise<Pusher> {
+    const parsed = parseReference(reference)
+    const [host] = await this.#capable(parsed, ['push'], options)
+    if (!host) throw noHost(parsed, ['push'])
+    const endpoint = this.#endpoint(host)
+    const state = this.#pushes.get(endpoint) ?? new PushState()
+    this.#pushes.set(endpoint, state)
+    const repository = host.repository ?? parsed.path
+    return new RepositoryPusher({ endpoint, repository, reference: parsed, state, options })
+  }
+
+  /** Has registries forget uploads that were not ended, and drops every connection; what is under way fails. */
   async close(): Promise<void> {
+    const signal = AbortSignal.timeout(farewellMs)
+    await Promise.all([...this.#pushes.values()].map(state => state.cancel({ signal })))
+    this.#pushes.clear()
     await this.#client.close()
     await this.#bare.close()
   }
@@ -211,8 +246,7 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     const hosts = await this.#hosts(place, options)
     const capable = hosts.filter(({ capabilities }) => needed.every(one => capabilities.has(one)))
     if (capable.length > 0) return capable
-    const why = `${place.domain}: no host is configured to ${needed.join(' and ')} from`
-    throw new OrlopError('FAILED_PRECONDITION', why)
+    throw noHost(place, needed)
   }
 
   #endpoint({ repository: _, ...host }: Host): Endpoint {
@@ -221,7 +255,11 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
     if (known) return known
     if (!URL.canParse(`https://${host.address}`))
       throw new OrlopError('INVALID_ARGUMENT', `registry ${host.name}: not a host and a port that exists`)
-    const parts = { send: this.#send, authorizer: this.#authorizer, policy: this.#policy }
+    const { foreign } = this.#blobs
+    // Who is private itself may send on to private places.
+    const isPrivate = isPrivateHost(new URL(`https://${host.address}`))
+    const elsewhere = isPrivate ? this.#send : guardedSend(foreign.send, foreign.guard)
+    const parts = { send: this.#send, elsewhere, authorizer: this.#authorizer, policy: this.#policy }
     const endpoint = new Endpoint({ ...parts, host, onRetry: this.#onRetry })
     this.#names.set(host.address, host.name)
     this.#endpoints.set(key, endpoint)
@@ -231,3 +269,9 @@ export class RegistryResolver implements Resolver, AsyncDisposable {
   readonly #onRetry: OnRetry = ({ what, attempt, delayMs, error }) =>
     this.#onProgress?.({ type: 'retry', what, attempt, delayMs, reason: error.message })
 }
+
+const noHost = ({ domain }: Place, needed: readonly Capability[]): OrlopError =>
+  new OrlopError(
+    'FAILED_PRECONDITION',
+    `${domain}: no host is configured to ${needed.join(' and ')} ${needed.includes('push') ? 'to' : 'from'}`,
+  )

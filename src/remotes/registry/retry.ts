@@ -115,6 +115,7 @@ const broken: ReadonlySet<string> = new Set([
   'UND_ERR_HEADERS_TIMEOUT',
   'UND_ERR_BODY_TIMEOUT',
   'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  'ORLOP_STALLED',
 ])
 
 /** How long a failure is worth insisting. Statuses decide where there is one, else what broke the connection. */

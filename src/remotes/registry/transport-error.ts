@@ -48,6 +48,7 @@ const texts: Readonly<Record<string, (url: URL) => string>> = {
   UND_ERR_CONNECT_TIMEOUT: url => `${url.host} does not answer`,
   UND_ERR_HEADERS_TIMEOUT: url => `${url.host} took the request and never answered`,
   UND_ERR_BODY_TIMEOUT: url => `${url.host} stopped sending in the middle of the response`,
+  ORLOP_STALLED: url => `${url.host} stopped taking what is sent`,
   ECONNRESET: broke,
   EPIPE: broke,
   UND_ERR_SOCKET: broke,
