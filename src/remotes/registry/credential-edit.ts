@@ -4,8 +4,9 @@ import { errnoOf, replaceFile } from '../../content/fs-durable.ts'
 import { fromErrno } from '../../errors.ts'
 import type { JsonObject } from '../../oci/json.ts'
 import type { AbortOptions } from '../../options.ts'
-import { parseDocument, readCapped } from './credential-file.ts'
+import { parseDocument } from './credential-file.ts'
 import { type LockOptions, withLockFile } from './lock-file.ts'
+import { readText } from './text-file.ts'
 
 /**
  * Changes the JSON of a file of credentials; what `edit` leaves in place stays, keys that nobody knows too.
@@ -40,7 +41,7 @@ async function editLocked(
 ): Promise<boolean> {
   for (;;) {
     const before = await identity(file)
-    const changed = edit(parseDocument((await readCapped(file, { signal })) ?? '', file))
+    const changed = edit(parseDocument((await readText(file, { signal })) ?? '', file))
     if (changed === undefined) return false
     signal?.throwIfAborted()
     if ((await identity(file)) !== before) continue

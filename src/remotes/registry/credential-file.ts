@@ -1,10 +1,9 @@
-import { open } from 'node:fs/promises'
-import { errnoOf } from '../../content/fs-durable.ts'
-import { fromErrno, OrlopError } from '../../errors.ts'
+import { OrlopError } from '../../errors.ts'
 import { isObject, type JsonObject } from '../../oci/json.ts'
 import type { AbortOptions } from '../../options.ts'
 import { canonicalHost, parseSecretJson } from './credential.ts'
 import type { CredentialFile } from './credential-files.ts'
+import { readText } from './text-file.ts'
 
 /** What a file of credentials holds. */
 export interface CredentialDocument {
@@ -16,9 +15,6 @@ export interface CredentialDocument {
   readonly namespaces: boolean
 }
 
-/** Bytes of such a file that are read; one with more is refused. */
-export const maxCredentialFile = 1024 * 1024
-
 /**
  * Reads one file; `undefined` when there is none.
  *
@@ -28,7 +24,7 @@ export async function readCredentialFile(
   file: CredentialFile,
   options: AbortOptions = {},
 ): Promise<CredentialDocument | undefined> {
-  const text = file.text ?? (await readCapped(file.name, options))
+  const text = file.text ?? (await readText(file.name, options))
   if (text === undefined) return undefined
   const json = parseDocument(text, file.name)
   if (file.format === 'dockercfg')
@@ -59,31 +55,6 @@ export function part(json: JsonObject, key: string, name: string): JsonObject {
   if (isObject(value)) return value
   throw new OrlopError('FAILED_PRECONDITION', `${name}: "${key}" is not an object; correct or remove it`)
 }
-
-/** The text of a file, or `undefined` when there is none. @throws FAILED_PRECONDITION  it is too long */
-export async function readCapped(file: string, { signal }: AbortOptions): Promise<string | undefined> {
-  signal?.throwIfAborted()
-  try {
-    await using handle = await open(file, 'r')
-    const chunks: Buffer[] = []
-    for (let size = 0; size <= maxCredentialFile; ) {
-      const { bytesRead, buffer } = await handle.read({ buffer: Buffer.alloc(32 * 1024) })
-      signal?.throwIfAborted()
-      if (bytesRead === 0) return Buffer.concat(chunks).toString('utf8')
-      chunks.push(buffer.subarray(0, bytesRead))
-      size += bytesRead
-    }
-  } catch (error) {
-    signal?.throwIfAborted()
-    if (absent.has(errnoOf(error) ?? '')) return undefined
-    throw fromErrno(error, file)
-  }
-  const why = `longer than ${maxCredentialFile} bytes, as no file of credentials is`
-  throw new OrlopError('FAILED_PRECONDITION', `${file}: ${why}`)
-}
-
-/** `DOCKER_CONFIG=/dev/null` is a way to say "none". */
-const absent: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR'])
 
 /** A value of such a file, and under which key it stood. */
 export interface Found {

@@ -1,6 +1,10 @@
 import { open } from 'node:fs/promises'
-import { fromErrno, isNotFound, OrlopError } from '../../errors.ts'
+import { errnoOf } from '../../content/fs-durable.ts'
+import { fromErrno, OrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
+
+/** A path through what is no directory leads nowhere: `DOCKER_CONFIG=/dev/null` is a way to say "none". */
+const absent: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR'])
 
 /** Bytes of a file of configuration that are read; one with more is refused. */
 const maxTextFile = 4 * 1024 * 1024
@@ -25,9 +29,8 @@ export async function readText(file: string, { signal }: AbortOptions = {}): Pro
     }
   } catch (error) {
     signal?.throwIfAborted()
-    const ours = fromErrno(error, file)
-    if (isNotFound(ours)) return undefined
-    throw ours
+    if (absent.has(errnoOf(error) ?? '')) return undefined
+    throw fromErrno(error, file)
   }
   const why = `longer than the ${maxTextFile} bytes allowed for a file of configuration`
   throw new OrlopError('FAILED_PRECONDITION', `${file}: ${why}`)

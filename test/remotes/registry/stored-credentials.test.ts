@@ -385,8 +385,8 @@ test(
 test(
   fails,
   'a file that is too long',
-  { [runtime]: `{"x":"${'x'.repeat(1024 * 1024)}"}` },
-  /auth\.json: longer than 1048576 bytes/,
+  { [runtime]: `{"x":"${'x'.repeat(4 * 1024 * 1024)}"}` },
+  /auth\.json: longer than the 4194304 bytes/,
 )
 test(
   fails,
