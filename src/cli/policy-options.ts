@@ -11,18 +11,18 @@ export interface PolicyOptions {
   readonly 'registries.d'?: string
 }
 
-/** Adds the options of `PolicyOptions`, named as `skopeo` names them. */
-export const addPolicyOptions = (command: Command): Command =>
-  command
-    .option(
-      '--policy <file>',
-      'a policy.json that must accept the image; by default ~/.config/containers/policy.json, else /etc/containers/policy.json',
-    )
-    .option('--insecure-policy', 'accept any image, whatever policy there is')
-    .option(
-      '--registries.d <dir>',
-      'where it is said where signatures are; by default that of ~/.config/containers, else of /etc/containers',
-    )
+/** Adds the options of `PolicyOptions`, named as `skopeo` names them; with `insecure: false` not that which accepts all. */
+export function addPolicyOptions(command: Command, { insecure = true } = {}): Command {
+  command.option(
+    '--policy <file>',
+    'a policy.json that must accept the image; by default ~/.config/containers/policy.json, else /etc/containers/policy.json',
+  )
+  if (insecure) command.option('--insecure-policy', 'accept any image, whatever policy there is')
+  return command.option(
+    '--registries.d <dir>',
+    'where it is said where signatures are; by default that of ~/.config/containers, else of /etc/containers',
+  )
+}
 
 /**
  * The policy that the options name, else that of the user or machine; `undefined`, which accepts anything, when there is none.

@@ -1,8 +1,6 @@
 import { readBlob } from '../content/blob.ts'
 import type { Ingester, Labels, Provider } from '../content/types.ts'
-import { dispatch } from '../handlers/dispatch.ts'
-import { pipe } from '../handlers/pipe.ts'
-import { leafWhen } from '../handlers/skip.ts'
+import { hasCode, OrlopError } from '../errors.ts'
 import type { Handler } from '../handlers/types.ts'
 import type { Signature, SignatureOptions, SignatureSource } from '../images/signature.ts'
 import { storeSignatures } from '../images/stored-signatures.ts'
@@ -11,8 +9,9 @@ import type { Digest } from '../oci/digest.ts'
 import { isIndex, isManifest } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
 import { dockerImage } from '../policy/docker-image.ts'
-import { admit } from '../policy/evaluate.ts'
+import { admit, evaluate } from '../policy/evaluate.ts'
 import type { Policy, PolicyImage } from '../policy/types.ts'
+import { forEachJudged, onlyIndexSigned } from './judged.ts'
 
 /** What decides on an image, and knows its signatures. */
 export interface AdmissionParts {
@@ -35,8 +34,7 @@ export class Admission {
   }
 
   /**
-   * Throws unless the policy accepts every manifest that `handler` leads to. An index is not judged itself, but each that it
-   * lists and that is wanted, as in containers/image; one without any is judged in their place.
+   * Throws unless the policy accepts every manifest that `handler` leads to; see `forEachJudged`.
    *
    * @throws PERMISSION_DENIED  it does not
    */
@@ -48,25 +46,16 @@ export class Admission {
   ): Promise<void> {
     const { policy } = this.#parts
     if (policy === undefined) return
-    let judged = 0
     const judge = async (desc: Descriptor, asked: AbortOptions): Promise<void> => {
-      judged++
       await admit(policy, this.#image(source, desc), asked)
     }
-    const visit = async (desc: Descriptor, asked: AbortOptions): Promise<void> => {
-      if (!isIndex(desc)) await judge(desc, asked)
+    try {
+      await forEachJudged(handler, root, judge, options)
+    } catch (error) {
+      if (!hasCode(error, 'PERMISSION_DENIED') || !isIndex(root)) throw error
+      const { accepted } = await evaluate(policy, this.#image(source, root), options)
+      throw accepted ? withHint(error) : error
     }
-    // Whatever an index lists is judged, also what is called neither manifest nor index.
-    await dispatch(
-      pipe(
-        handler,
-        leafWhen(desc => !isIndex(desc)),
-      ),
-      visit,
-      [root],
-      { ...options, order: 'pre' },
-    )
-    if (judged === 0) await judge(root, options)
   }
 
   #image(source: Provider, desc: Descriptor): PolicyImage {
@@ -93,3 +82,10 @@ export class Admission {
     return read
   }
 }
+
+const withHint = (error: unknown): OrlopError =>
+  new OrlopError(
+    'PERMISSION_DENIED',
+    `${error instanceof Error ? error.message : String(error)}; its index is signed, but ${onlyIndexSigned}`,
+    { cause: error },
+  )

@@ -259,3 +259,15 @@ test('pull() fails when signatures cannot be read', async t => {
   await t.throwsAsync(pull({ resolver, scope, policy, signatures }, reference), { message: /no way there/ })
   await pull({ resolver, scope, policy: policyOf([{ type: 'insecureAcceptAnything' }]) }, reference)
 })
+
+test('pull() says so when an index is signed, and what it lists is not', async t => {
+  const s = await setUp(t)
+  const both = index(amd, arm)
+  const reference = publish(s.registry, 'app', '1', both)
+  const policy = policyOf([signedWith(key)])
+  const unsigned = await t.throwsAsync(s.pull(policy, reference))
+  t.notRegex(unsigned.message, /its index is signed/)
+  s.sign(both, reference)
+  const error = await t.throwsAsync(s.pull(policy, reference), { code: 'PERMISSION_DENIED' })
+  t.regex(error.message, /its index is signed, but policies want each manifest/)
+})

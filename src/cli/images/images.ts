@@ -14,6 +14,7 @@ import { registerPull } from './pull.ts'
 import { registerPush } from './push.ts'
 import { registerSize } from './size.ts'
 import { registerTag } from './tag.ts'
+import { registerVerify } from './verify.ts'
 
 /** `orlop images …`: each verb in a file of its own. */
 export const registerImages: Register = (noun, context) => {
@@ -24,6 +25,7 @@ export const registerImages: Register = (noun, context) => {
     registerExport,
     registerList,
     registerCheck,
+    registerVerify,
     registerInspect,
     registerSize,
     registerPlatforms,
