@@ -1,5 +1,6 @@
 import type { AbortOptions } from '../options.ts'
 import { localVerbs } from '../runtime/local-verbs.ts'
+import { tellSharing } from '../runtime/owner-file.ts'
 import { Runtime, type RuntimeOptions } from '../runtime/runtime.ts'
 import type { Verbs } from '../runtime/verbs.ts'
 import type { Member } from './member.ts'
@@ -44,7 +45,9 @@ async function share(
 ): Promise<Served | undefined> {
   const parts = { store: runtime, verbs, collect: (work: AbortOptions) => verbs.collect(work), log }
   try {
-    return await serve(parts, { address: defaultAddress(runtime.root), keepsProcess: false })
+    const served = await serve(parts, { address: defaultAddress(runtime.root), keepsProcess: false })
+    await tellSharing(runtime.root, 'until-done')
+    return served
   } catch (error) {
     log(`${runtime.root} is not shared: ${error instanceof Error ? error.message : String(error)}`)
     return undefined

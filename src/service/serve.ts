@@ -7,6 +7,8 @@ import { type ListenOptions, listenOn } from './socket.ts'
 
 /** A service that listens. */
 export interface Served extends AsyncDisposable {
+  /** Listens on another socket too. Throws as `serve`. */
+  listen(options: ListenOptions): Promise<void>
   /**
    * Takes no more connections; calls under way have `graceMs` (default 10 000) or until the signal fires, then they are
    * cut. Uploads that were cut can be resumed. Resolves when no call runs; the store may be closed then.
@@ -37,7 +39,7 @@ export async function serve(parts: ServiceParts, options: ListenOptions): Promis
       socket.destroy()
     }
   }
-  const listener = net.createServer(socket => {
+  const welcome = (socket: net.Socket): void => {
     silent.add(socket)
     socket.on('error', () => undefined) // A client that goes away is no news.
     socket.once('close', () => silent.delete(socket))
@@ -46,15 +48,21 @@ export async function serve(parts: ServiceParts, options: ListenOptions): Promis
       if (socket.readableLength > 0) void accept(socket)
       else socket.destroy()
     })
-  })
-  listener.maxConnections = maxConnections
-  await listenOn(listener, options)
-  if (options.keepsProcess === false) listener.unref()
+  }
+  const listeners: net.Server[] = []
+  const listen = async (where: ListenOptions): Promise<void> => {
+    const listener = net.createServer(welcome)
+    listener.maxConnections = maxConnections
+    await listenOn(listener, where)
+    if (where.keepsProcess === false) listener.unref()
+    listeners.push(listener)
+  }
+  await listen(options)
   const close: Served['close'] = async (graceMs = defaultGraceMs, work = {}) => {
-    const closed = new Promise<void>(resolve => listener.close(() => resolve()))
+    const closed = listeners.map(one => new Promise<void>(resolve => one.close(() => resolve())))
     for (const socket of silent) socket.destroy()
     await (await grpc?.catch(() => undefined))?.close(graceMs, work)
-    await closed
+    await Promise.all(closed)
   }
-  return { close, [Symbol.asyncDispose]: () => close() }
+  return { listen, close, [Symbol.asyncDispose]: () => close() }
 }

@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string | undefined>>
   /** Given to stdin, which is then closed. */
   readonly input?: string | Uint8Array
+  /** A descriptor of this process that the command gets as its descriptor 3. */
+  readonly descriptor?: number
   /** Milliseconds until the command is killed and `run` fails; default 60 000. */
   readonly deadline?: number
 }
@@ -77,7 +79,8 @@ export const startOrlop = (args: readonly string[], options: RunOptions = {}): R
     env: { ...cleanEnvironment, ...options.env },
   })
 
-const cleanEnvironment = {
+/** Without the settings and the credentials of whoever runs the tests. */
+export const cleanEnvironment = {
   HOME: '/nonexistent',
   // Shared by all tests, so that each start of orlop takes less.
   XDG_CACHE_HOME: path.join(projectRoot, 'dist/cache'),
@@ -100,11 +103,15 @@ process.once('exit', () => {
 
 /** Starts a command; nothing of it outlives this process. */
 export function start(command: string, args: readonly string[], options: RunOptions = {}): Running {
-  const { cwd, env, input, deadline = 60_000 } = options
+  const { cwd, env, input, descriptor, deadline = 60_000 } = options
   const child = spawn(command, args, {
     cwd,
     env: { ...process.env, ...env },
-    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+    stdio: [
+      input === undefined ? 'ignore' : 'pipe',
+      ...(['pipe', 'pipe'] as const),
+      ...(descriptor === undefined ? [] : [descriptor]),
+    ],
   })
   alive.add(child)
   const line = [command, ...args].join(' ')

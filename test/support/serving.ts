@@ -13,9 +13,13 @@ export interface Serving {
 }
 
 /** Starts `orlop serve` on a root of its own, or a given one, and waits until it says that it serves. */
-export async function startServing(t: Teardown, given?: string): Promise<Serving> {
+export async function startServing(
+  t: Teardown,
+  given?: string,
+  args: readonly string[] = [],
+): Promise<Serving> {
   const root = given ?? path.join(await temporaryDirectory(t), 'root')
-  const { child, outcome } = startOrlop(['serve', '--root', root], { deadline: 3_600_000 })
+  const { child, outcome } = startOrlop(['serve', '--root', root, ...args], { deadline: 3_600_000 })
   t.teardown(async () => {
     child.kill('SIGKILL')
     await outcome

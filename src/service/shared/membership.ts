@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { isUnavailable } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { RuntimeOptions } from '../../runtime/runtime.ts'
 import type { Store } from '../../runtime/store.ts'
@@ -9,18 +7,13 @@ import { visitStore } from '../guest.ts'
 import type { Member } from '../member.ts'
 import { orAborted } from '../or-aborted.ts'
 import { ownStore } from '../owner.ts'
+import { patience, pause, whileHeld } from './held.ts'
 
 /** What a `Membership` is made from. */
 export interface MembershipOptions extends RuntimeOptions {
   /** Takes lines about what clients of this process cannot be told. */
   readonly log?: ((line: string) => void) | undefined
 }
-
-/** Milliseconds for which a store may be held and nobody answer: its owner has just started, or is ending. */
-const patience = 10_000
-
-/** Milliseconds between attempts, at most. */
-const pause = 100
 
 /** Owners that may end in a row before one answers a call. */
 const maxLosses = 100
@@ -41,7 +34,7 @@ export class Membership {
     this.#current = member
   }
 
-  /** Throws as `Runtime.open`; UNAVAILABLE when the store is held and nobody answers for ten seconds. */
+  /** Throws as `Runtime.open`; UNAVAILABLE when one process holds the store, and nobody answers. */
   static async join(options: MembershipOptions, { signal }: AbortOptions = {}): Promise<Membership> {
     return new Membership(options, await elect(options, { signal }))
   }
@@ -116,7 +109,7 @@ export class Membership {
   async #succeed(): Promise<Member> {
     const { signal } = this.#ended
     if (this.#current.isOwner) return this.#current
-    await wait({ signal })
+    await pause({ signal })
     return await elect(this.#options, { signal })
   }
 
@@ -133,23 +126,11 @@ const until = <T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T>
   signal === undefined ? work : orAborted(work, signal)
 
 /** A guest where an owner answers, else the owner. */
-async function elect(options: MembershipOptions, { signal }: AbortOptions): Promise<Member> {
-  const { root, log } = options
-  for (const deadline = Date.now() + patience; ; ) {
-    const guest = await visitStore(root)
-    if (guest !== undefined) return guest
-    try {
-      return await ownStore(options, { log, signal })
-    } catch (error) {
-      if (!isUnavailable(error) || Date.now() > deadline) throw error
-    }
-    await wait({ signal })
-  }
-}
-
-async function wait({ signal }: AbortOptions): Promise<void> {
-  await sleep(10 + Math.random() * pause, undefined, { signal }).catch(error => {
-    signal?.throwIfAborted()
-    throw error
-  })
-}
+const elect = (options: MembershipOptions, { signal }: AbortOptions): Promise<Member> =>
+  whileHeld(
+    options.root,
+    async () => (await visitStore(options.root)) ?? (await ownStore(options, { log: options.log, signal })),
+    // One that shares is starting or ending.
+    owner => (owner?.shares === undefined ? patience : 3 * patience),
+    { signal },
+  )

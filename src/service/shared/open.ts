@@ -38,7 +38,7 @@ export interface SharedStore extends Store {
  * const { images } = store.scope('default')
  * ```
  *
- * @throws UNAVAILABLE  another process has it open and has not answered for ten seconds
+ * @throws UNAVAILABLE  another process has it open, and has not answered for ten seconds, or for thirty if it shares it
  * @throws INVALID_ARGUMENT, FAILED_PRECONDITION, PERMISSION_DENIED, DATA_LOSS  as `Runtime.open`
  */
 export async function openShared(options: MembershipOptions, work: AbortOptions = {}): Promise<SharedStore> {
