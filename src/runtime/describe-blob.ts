@@ -4,7 +4,7 @@ import { parseDigest } from '../oci/digest.ts'
 import { maxManifestSize } from '../oci/document.ts'
 import { mediaTypes } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
-import { mediaTypeOf } from '../remotes/registry/manifests.ts'
+import { mediaTypeOf } from '../remotes/registry/manifest-type.ts'
 import type { LocalContent } from './documents.ts'
 
 /**

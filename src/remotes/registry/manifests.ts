@@ -1,15 +1,16 @@
 import { OrlopError } from '../../errors.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts'
-import { kindOfDocument, maxManifestSize } from '../../oci/document.ts'
-import { isObject, parseJson } from '../../oci/json.ts'
-import { isDockerType, isIndex, isManifest, isSchema1, mediaTypes } from '../../oci/media-type.ts'
+import { maxManifestSize } from '../../oci/document.ts'
+import { isIndex, isManifest, isSchema1, mediaTypes } from '../../oci/media-type.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { FetchedManifest } from '../types.ts'
 import type { Endpoint, EndpointRequest } from './endpoint.ts'
 import { hasStatus, RegistryError } from './error.ts'
 import { contentLength, contentType, type HttpResponse, headerValue, readUpTo } from './http.ts'
+import { mediaTypeOf, schema1 } from './manifest-type.ts'
 import { repositoryScope } from './scope.ts'
+import type { KnownTag, TagCache } from './tag-cache.ts'
 
 /** The media types of manifests and indexes, as an Accept header. */
 export const manifestTypes = [
@@ -19,6 +20,12 @@ export const manifestTypes = [
   mediaTypes.dockerManifest,
   '*/*',
 ].join(', ')
+
+/** How manifests are asked for. */
+export interface ManifestOptions extends AbortOptions {
+  /** What is known of tags; the registry is asked whether it still holds. */
+  readonly tags?: TagCache | undefined
+}
 
 /**
  * The descriptor of what a tag or digest points at: by HEAD where that tells enough, else by reading the manifest.
@@ -35,48 +42,108 @@ export async function resolveManifest(
   endpoint: Endpoint,
   repository: string,
   name: string,
-  options?: AbortOptions,
+  options: ManifestOptions = {},
 ): Promise<Descriptor> {
-  const request = manifestRequest(endpoint, repository, name)
-  try {
-    const claimed = await endpoint.exchange(
-      { ...request, method: 'HEAD' },
-      r => claim(r, request.what),
-      options,
-    )
-    if (claimed && (!isDigest(name) || claimed.digest === name)) return claimed
-  } catch (error) {
-    // Not every registry has HEAD; and a HEAD that is denied has no body to say why, so GET asks again.
-    const headFailed = error instanceof RegistryError && error.method === 'HEAD'
-    if (!headFailed || !hasStatus(error, 403, 405, 501)) throw error
-  }
-  return (await fetchManifest(endpoint, repository, name, options)).target
+  const ask = new Ask(endpoint, repository, name, options)
+  return (await ask.head()) ?? (await ask.get()).target
 }
 
 /**
  * A manifest or index, whole. Its digest is of the algorithm that `name` or the registry has it in, else sha256.
  *
+ * One that a tag pointed at before is not sent again when HEAD says that it still does.
+ *
  * @throws RESOURCE_EXHAUSTED  more than 4 MiB
  * @throws INVALID_ARGUMENT  not JSON, or of a type that cannot be told
  * @throws DATA_LOSS  the bytes are not what `name`, a digest, says; or for a tag what the registry says they are
  */
-export function fetchManifest(
+export async function fetchManifest(
   endpoint: Endpoint,
   repository: string,
   name: string,
-  options?: AbortOptions,
+  options: ManifestOptions = {},
 ): Promise<FetchedManifest> {
-  const request = manifestRequest(endpoint, repository, name)
-  const { what } = request
-  const read = async (response: HttpResponse): Promise<FetchedManifest> => {
-    refuseLarge(response.encoded ? undefined : contentLength(response), what)
-    const { bytes, whole } = await readUpTo(response.body, maxManifestSize)
-    if (!whole) refuseLarge(Number.POSITIVE_INFINITY, what)
-    const digest = checkDigest(bytes, isDigest(name) ? name : claimedDigest(response), what)
-    const mediaType = mediaTypeOf(contentType(response), bytes, what)
-    return { target: Object.freeze({ mediaType, digest, size: bytes.byteLength }), bytes }
+  const ask = new Ask(endpoint, repository, name, options)
+  return (await ask.unchanged()) ?? (await ask.get())
+}
+
+/** One question for what a tag or digest points at. */
+class Ask {
+  readonly #endpoint: Endpoint
+  readonly #name: string
+  readonly #request: EndpointRequest
+  readonly #options: ManifestOptions
+  readonly #known: KnownTag | undefined
+
+  constructor(endpoint: Endpoint, repository: string, name: string, options: ManifestOptions) {
+    this.#endpoint = endpoint
+    this.#name = name
+    this.#request = manifestRequest(endpoint, repository, name)
+    this.#options = options
+    this.#known = isDigest(name) ? undefined : options.tags?.get(this.#key)
   }
-  return endpoint.exchange(request, read, options)
+
+  /** What HEAD says; `undefined` where it says too little. */
+  async head(): Promise<Descriptor | undefined> {
+    const known = this.#known
+    try {
+      const read = async (response: HttpResponse): Promise<Descriptor | undefined> => {
+        if (response.status === 304) return known?.target
+        const target = await claim(response, this.#request.what)
+        const same = known && target?.digest === known.target.digest
+        this.#note(target, response, same ? known.bytes : undefined)
+        return target
+      }
+      const request = this.#unless(known?.etag, { ...this.#request, method: 'HEAD' })
+      const target = await this.#endpoint.exchange(request, read, this.#options)
+      return isDigest(this.#name) && target?.digest !== this.#name ? undefined : target
+    } catch (error) {
+      // Not every registry has HEAD; and a HEAD that is denied has no body to say why, so GET asks again.
+      const headFailed = error instanceof RegistryError && error.method === 'HEAD'
+      if (!headFailed || !hasStatus(error, 403, 405, 501)) throw error
+      return undefined
+    }
+  }
+
+  /** What is known already, where the tag still points at it. */
+  async unchanged(): Promise<FetchedManifest | undefined> {
+    const { target, bytes } = this.#known ?? {}
+    if (!target || !bytes || (await this.head())?.digest !== target.digest) return undefined
+    return { target, bytes }
+  }
+
+  async get(): Promise<FetchedManifest> {
+    const { what } = this.#request
+    const { target: known, bytes: kept, etag } = this.#known ?? {}
+    const read = async (response: HttpResponse): Promise<FetchedManifest> => {
+      if (response.status === 304 && known && kept) return { target: known, bytes: kept }
+      refuseLarge(response.encoded ? undefined : contentLength(response), what)
+      const { bytes, whole } = await readUpTo(response.body, maxManifestSize)
+      if (!whole) refuseLarge(Number.POSITIVE_INFINITY, what)
+      const digest = checkDigest(bytes, isDigest(this.#name) ? this.#name : claimedDigest(response), what)
+      const mediaType = mediaTypeOf(contentType(response), bytes, what)
+      const target = Object.freeze({ mediaType, digest, size: bytes.byteLength })
+      this.#note(target, response, bytes)
+      return { target, bytes }
+    }
+    return this.#endpoint.exchange(this.#unless(kept && etag, this.#request), read, this.#options)
+  }
+
+  /** The same request, to be answered with 304 when it would be answered as it was. */
+  #unless(etag: string | undefined, request: EndpointRequest): EndpointRequest {
+    if (etag === undefined) return request
+    return { ...request, headers: { ...request.headers, 'if-none-match': etag }, accept: [304] }
+  }
+
+  #note(target: Descriptor | undefined, { headers }: HttpResponse, bytes: Uint8Array | undefined): void {
+    if (!target || isDigest(this.#name)) return
+    this.#options.tags?.set(this.#key, { target, etag: headerValue(headers, 'etag'), bytes })
+  }
+
+  get #key(): string {
+    const { address, path } = this.#endpoint.host
+    return `${address}${path}${this.#request.path}`
+  }
 }
 
 const manifestRequest = ({ host }: Endpoint, repository: string, name: string): EndpointRequest => ({
@@ -143,40 +210,3 @@ function checkDigest(bytes: Uint8Array, expected: Digest | undefined, what: stri
     )
   return actual
 }
-
-/**
- * The media type of a manifest: what the response says, or what the document says when that is nothing or says nothing.
- *
- * @throws INVALID_ARGUMENT  not JSON (an HTML page, say), or JSON that is no manifest
- * @throws UNIMPLEMENTED  Docker schema 1
- */
-export function mediaTypeOf(said: string, bytes: Uint8Array, what: string): string {
-  if (isSchema1({ mediaType: said })) throw schema1(what)
-  if (isManifest({ mediaType: said }) || isIndex({ mediaType: said })) return said
-  const json = parseJson(bytes, what)
-  if (!isObject(json)) throw unknown(what, said)
-  const { mediaType } = json
-  if (typeof mediaType === 'string' && isSchema1({ mediaType })) throw schema1(what)
-  const kind = kindOfDocument(json)
-  if (kind === undefined && (Object.hasOwn(json, 'fsLayers') || json.schemaVersion === 1)) throw schema1(what)
-  if (typeof mediaType === 'string' && (isManifest({ mediaType }) || isIndex({ mediaType }))) return mediaType
-  if (kind === 'index') return mediaTypes.ociIndex
-  if (kind === 'manifest')
-    return isDockerConfig(json.config) ? mediaTypes.dockerManifest : mediaTypes.ociManifest
-  throw unknown(what, said)
-}
-
-const isDockerConfig = (config: unknown): boolean =>
-  isObject(config) && typeof config.mediaType === 'string' && isDockerType({ mediaType: config.mediaType })
-
-const schema1 = (what: string): OrlopError =>
-  new OrlopError(
-    'UNIMPLEMENTED',
-    `${what}: Docker schema 1 manifests are not supported; push the image again in a newer format`,
-  )
-
-const unknown = (what: string, said: string): OrlopError =>
-  new OrlopError(
-    'INVALID_ARGUMENT',
-    `${what}: neither a manifest nor an index (the registry calls it ${said || 'nothing'})`,
-  )

@@ -14,14 +14,16 @@ import { type ForeignOptions, fetchableUrls, foreignBlob } from './foreign.ts'
 import type { Capability } from './hosts.ts'
 import { contentLength, contentType, type HttpResponse } from './http.ts'
 import { listTags } from './lists.ts'
-import { fetchManifest, hasManifest, resolveManifest } from './manifests.ts'
+import { hasManifest } from './manifests.ts'
 import { type ParallelRanges, readParallel } from './parallel.ts'
 import { referrersByApi, referrersByTag } from './referrers.ts'
 import type { RetryNotice } from './retry.ts'
 import { repositoryScope } from './scope.ts'
+import type { SharedManifests } from './shared-manifests.ts'
 
-/** How blobs are read. */
-export interface BlobOptions {
+/** What a repository reads with. */
+export interface RepositoryParts {
+  readonly manifests: SharedManifests
   /** How layers are fetched that their descriptors place elsewhere. */
   readonly foreign: ForeignOptions
   /** Absent: each blob over one connection. */
@@ -32,12 +34,12 @@ export interface BlobOptions {
 export class Repository implements Fetcher {
   readonly #endpoint: Endpoint
   readonly #path: string
-  readonly #options: BlobOptions
+  readonly #parts: RepositoryParts
 
-  constructor(endpoint: Endpoint, path: string, options: BlobOptions) {
+  constructor(endpoint: Endpoint, path: string, parts: RepositoryParts) {
     this.#endpoint = endpoint
     this.#path = path
-    this.#options = options
+    this.#parts = parts
   }
 
   /**
@@ -47,7 +49,7 @@ export class Repository implements Fetcher {
    */
   async resolve(name: string, options?: AbortOptions): Promise<Descriptor> {
     try {
-      return await resolveManifest(this.#endpoint, this.#path, name, options)
+      return await this.#parts.manifests.resolve(this.#endpoint, this.#path, name, options)
     } catch (error) {
       if (!isNotFound(error) || !isDigest(name)) throw error
       return (await this.#resolveBlob(name, options)) ?? Promise.reject(error)
@@ -61,7 +63,7 @@ export class Repository implements Fetcher {
 
   /** See `fetchManifest`. */
   manifest(name: string, options?: AbortOptions): Promise<FetchedManifest> {
-    return fetchManifest(this.#endpoint, this.#path, name, options)
+    return this.#parts.manifests.fetch(this.#endpoint, this.#path, name, options)
   }
 
   /** Whether a blob, manifest or index is there. */
@@ -102,7 +104,7 @@ export class Repository implements Fetcher {
       throw new OrlopError('UNIMPLEMENTED', `${target.digest}: Docker schema 1 manifests are not supported`)
     if (isManifest(target) || isIndex(target)) return this.#readManifest(target, options)
     const here: Provider = { read: (blob, range) => this.#readBlob(blob, range) }
-    const elsewhere = fetchableUrls(target.urls).map(url => foreignBlob(url, this.#options.foreign))
+    const elsewhere = fetchableUrls(target.urls).map(url => foreignBlob(url, this.#parts.foreign))
     return elsewhere.length > 0
       ? firstOf(here, ...elsewhere).read(target, options)
       : here.read(target, options)
@@ -111,7 +113,7 @@ export class Repository implements Fetcher {
   async *#readManifest(target: Target, options: ReadOptions): AsyncGenerator<Uint8Array> {
     const { start, end } = rangeOf(target.size, options)
     const { digest, size } = target
-    const { bytes } = await fetchManifest(this.#endpoint, this.#path, digest, { signal: options.signal })
+    const { bytes } = await this.manifest(digest, { signal: options.signal })
     if (bytes.byteLength !== size)
       throw new OrlopError('DATA_LOSS', `${digest}: ${bytes.byteLength} bytes, its descriptor says ${size}`)
     if (start < end) yield bytes.subarray(start, end)
@@ -126,7 +128,7 @@ export class Repository implements Fetcher {
     const { what } = request
     const { policy } = this.#endpoint
     const onRetry = (notice: RetryNotice): void => this.#endpoint.notify({ ...notice, what })
-    const { parallel } = this.#options
+    const { parallel } = this.#parts
     return parallel
       ? readParallel(open, target, what, { ...options, ...parallel, policy, onRetry })
       : readRanges(open, target, what, { ...options, policy, onRetry })

@@ -36,8 +36,9 @@ import { guardedSend, isPrivateHost, refusePrivate } from './private-address.ts'
 import { PushState } from './push-state.ts'
 import { RepositoryPusher } from './pusher.ts'
 import { RateLimits, type RateOptions } from './rate.ts'
-import { type BlobOptions, Repository } from './repository.ts'
+import { Repository, type RepositoryParts } from './repository.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
+import { SharedManifests } from './shared-manifests.ts'
 import type { RepositoryAt } from './signature-extension.ts'
 import { RegistrySignatures, type RegistrySignaturesOptions } from './signatures.ts'
 
@@ -75,7 +76,7 @@ export class RegistryResolver implements WritingResolver, AsyncDisposable {
   readonly #authorizer: Authorizer
   readonly #policy: RetryPolicy
   readonly #hosts: Hosts
-  readonly #blobs: BlobOptions
+  readonly #parts: RepositoryParts
   readonly #onProgress: OnProgress | undefined
   readonly #endpoints = new Map<string, Endpoint>()
   /** What people call the hosts with these addresses. */
@@ -102,7 +103,7 @@ export class RegistryResolver implements WritingResolver, AsyncDisposable {
     const foreign = { send, policy: this.#policy, guard, onRetry: this.#onRetry }
     const { parallelRanges: parallel } = options
     if (parallel) checkParallel(parallel)
-    this.#blobs = { foreign, parallel }
+    this.#parts = { foreign, parallel, manifests: new SharedManifests() }
   }
 
   /**
@@ -226,7 +227,7 @@ export class RegistryResolver implements WritingResolver, AsyncDisposable {
     const hosts = await this.#capable(reference, needed, options)
     return hosts.map(host => {
       const endpoint = this.#endpoint(host)
-      return new Repository(endpoint, host.repository ?? reference.path, this.#blobs)
+      return new Repository(endpoint, host.repository ?? reference.path, this.#parts)
     })
   }
 
@@ -255,7 +256,7 @@ export class RegistryResolver implements WritingResolver, AsyncDisposable {
     if (known) return known
     if (!URL.canParse(`https://${host.address}`))
       throw new OrlopError('INVALID_ARGUMENT', `registry ${host.name}: not a host and a port that exists`)
-    const { foreign } = this.#blobs
+    const { foreign } = this.#parts
     // Who is private itself may send on to private places.
     const isPrivate = isPrivateHost(new URL(`https://${host.address}`))
     const elsewhere = isPrivate ? this.#send : guardedSend(foreign.send, foreign.guard)

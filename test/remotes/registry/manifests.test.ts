@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import { digestOf } from '../../../src/oci/digest.ts'
 import { mediaTypes } from '../../../src/oci/media-type.ts'
-import { mediaTypeOf } from '../../../src/remotes/registry/manifests.ts'
+import { mediaTypeOf } from '../../../src/remotes/registry/manifest-type.ts'
 import { absentDigest, type Fault, startRegistry } from '../../support/registry.ts'
 import {
   change,

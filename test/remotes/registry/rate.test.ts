@@ -301,6 +301,7 @@ test('that only refuses: 200 tags', tiny, 200, {}, {}, 200)
 test('the wait for a host is told by the name that people know', async t => {
   const registry = await startRegistry(t)
   const { manifest } = registry.image('a', 'v1')
+  registry.image('a', 'v2')
   registry.next(/./, status(429, { 'retry-after': '41' }))
   const told: string[] = []
   let second: Promise<unknown> | undefined
@@ -310,7 +311,7 @@ test('the wait for a host is told by the name that people know', async t => {
     hosts,
     retry: clock,
     onProgress: event => {
-      if (event.type === 'retry') second = resolver.resolve('hub.test/a:v1')
+      if (event.type === 'retry') second = resolver.resolve('hub.test/a:v2')
       if (event.type === 'throttled') told.push(`${event.delayMs / 1000} s for ${event.host}`)
     },
   })
