@@ -230,44 +230,33 @@ test(secures, ['fd00::/8'], '[fd12::1]:5000', [], true)
 test(secures, ['10.0.0.0/99'], '10.1.2.3', [], false)
 
 test('an insecure name that cannot be looked up is secure', async t => {
-  const hosts = withInsecure(
-    async ({ domain }) => configuredHosts({ hostsDirectories: [] })({ domain }),
-    ['10.0.0.0/8'],
-  )
-  const [host] = await hosts({ domain: 'none.invalid' })
+  const hosts = withInsecure(configuredHosts({ hostsDirectories: [] }), ['10.0.0.0/8'], {
+    lookup: async () => [],
+  })
+  const [host] = await hosts({ domain: 'none.test' })
   t.deepEqual(host?.schemes, ['https'])
 })
 
 const debian = testWith('docker-registry')
 
-debian(
-  'a pull by registries.conf uses certs.d at a TLS mirror, and fails over to the registry in the middle of an image',
-  async t => {
-    const upstream = await startDockerRegistry(t)
-    const root = image('linux/amd64', 'one', 'two')
-    await push(upstream.url, 'library/a', 'v1', root)
-    const mirror = await startDockerRegistry(t, { tls: { ...server, clientCa: ca }, proxyOf: upstream.url })
-    // The mirror goes by a name that is not known to be this machine, and so must show that it may be trusted.
-    const { hosts } = await machine(t, {
-      [conf]: `[[registry]]\nprefix = "docker.io"\nlocation = "${upstream.host}"\n[[registry.mirror]]\nlocation = "registry.test"`,
-      'certs/registry.test/ca.crt': ca,
-      'certs/registry.test/client.cert': client.cert,
-      'certs/registry.test/client.key': client.key,
-    })
-    const asked: string[] = []
-    const here: Hosts = async (place, abort) =>
-      (await hosts(place, abort)).map(host =>
-        host.name === 'registry.test'
-          ? { ...host, address: mirror.host.replace('127.0.0.1', 'localhost'), schemes: ['https'] }
-          : host,
-      )
-    const { resolver } = quickResolver(t, { hosts: here, onProgress: event => asked.push(event.type) })
-    t.like(await resolver.resolve('a:v1'), { digest: root.desc.digest })
-    const fetcher = await resolver.fetcher('a:v1')
-    t.deepEqual(await collect(fetcher.read(root.desc)), Buffer.from(root.bytes))
-    t.false(asked.includes('retry'))
-  },
-)
+debian('a pull by registries.conf goes to a mirror over TLS by the certificates in certs.d', async t => {
+  const upstream = await startDockerRegistry(t)
+  const root = image('linux/amd64', 'one', 'two')
+  await push(upstream.url, 'library/a', 'v1', root)
+  const mirror = await startDockerRegistry(t, { tls: { ...server, clientCa: ca }, proxyOf: upstream.url })
+  const { hosts } = await machine(t, {
+    [conf]: `[[registry]]\nprefix = "docker.io"\nlocation = "127.0.0.1:1"\n[[registry.mirror]]\nlocation = "${mirror.host}"`,
+    [`certs/${mirror.host}/ca.crt`]: ca,
+    [`certs/${mirror.host}/client.cert`]: client.cert,
+    [`certs/${mirror.host}/client.key`]: client.key,
+  })
+  const tlsOnly: Hosts = async (place, abort) =>
+    (await hosts(place, abort)).map(host => ({ ...host, schemes: ['https'] }))
+  const { resolver } = quickResolver(t, { hosts: tlsOnly })
+  t.like(await resolver.resolve('a:v1'), { digest: root.desc.digest })
+  const fetcher = await resolver.fetcher('a:v1')
+  t.deepEqual(await collect(fetcher.read(root.desc)), Buffer.from(root.bytes))
+})
 
 test('a digest that is nowhere is not found, and what the mirror said is not lost', async t => {
   const [mirror, home] = [await startRegistry(t), await startRegistry(t)]
