@@ -1,5 +1,5 @@
 import type { DiskUsage, ImageUsage, Parts, SetUsage } from '../runtime/disk-usage.ts'
-import { lookup } from '../runtime/lookup.ts'
+import { lookupImage } from './lookup.ts'
 import { formatBytes } from './output.ts'
 import type { Register } from './register.ts'
 
@@ -20,7 +20,7 @@ export const registerDf: Register = (command, { out, signal, verbs, scope, optio
       if (names.length === 0) return show(await store.measure(namespace, { signal }), format)
       const found = new Set<string>()
       for (const asked of names) {
-        found.add((await lookup(images, asked, { signal })).name)
+        found.add((await lookupImage(images, asked, { signal })).name)
       }
       const set = await store.measureSet(namespace, [...found], { signal })
       if (global.json) out.json({ images: [...found], ...set })

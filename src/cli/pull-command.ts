@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { OrlopError } from '../errors.ts'
-import { fullReference } from '../oci/reference.ts'
 import { type Pulled, pull } from '../runtime/pull.ts'
 import { collect, count, newLabels, wantedPlatforms } from './arguments.ts'
 import type { Context } from './context.ts'
+import { remoteNames, withFirst } from './names.ts'
 import { formatBytes } from './output.ts'
 import { addPolicyOptions, openPolicy, type PolicyOptions, signaturePlacesOf } from './policy-options.ts'
 import { progressFor } from './progress.ts'
@@ -33,19 +33,19 @@ export function addPull(command: Command, context: Context): void {
     if (options.allPlatforms && options.platform) {
       throw new OrlopError('INVALID_ARGUMENT', 'give --platform or --all-platforms, not both')
     }
-    const reference = fullReference(text)
+    const names = await remoteNames(text, options, { signal })
     const platforms = options.allPlatforms ? undefined : wantedPlatforms(options.platform)
     const labels = newLabels(options.label)
     const policy = await openPolicy(options, { signal })
     const opened = await scope()
     const progress = await progressFor(global)
-    try {
+    const work = async (reference: string): Promise<Pulled> => {
       await using resolver = await openResolver(reference, options, {
         signal,
         onProgress: progress.onProgress,
       })
       const signatures = resolver.signatures(signaturePlacesOf(options))
-      const pulled = await pull({ resolver, scope: opened, policy, signatures }, reference, {
+      return await pull({ resolver, scope: opened, policy, signatures }, reference, {
         platforms,
         labels,
         metadataOnly: options.metadataOnly,
@@ -54,6 +54,9 @@ export function addPull(command: Command, context: Context): void {
         onProgress: progress.onProgress,
         signal,
       })
+    }
+    try {
+      const pulled = await withFirst(text, names, work, { signal })
       progress.end()
       show(pulled)
     } finally {

@@ -6,13 +6,9 @@ import { parseReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
 import type { OnProgress } from '../remotes/progress.ts'
 import type { Credential, Credentials } from '../remotes/registry/credential.ts'
-import type { RegistryResolver, RegistryResolverOptions } from '../remotes/registry/resolver.ts'
+import type { RegistryResolver } from '../remotes/registry/resolver.ts'
+import { addConnectionOptions, type ConnectionOptions, connectionOf } from './connection-options.ts'
 import { readPassword } from './password.ts'
-
-/** How registries are reached. */
-export interface ConnectionOptions {
-  readonly plainHttp?: boolean
-}
 
 /** Options of every command that reads or writes images in a registry. */
 export interface RegistryOptions extends ConnectionOptions {
@@ -20,17 +16,6 @@ export interface RegistryOptions extends ConnectionOptions {
   readonly authfile?: string
   readonly allowPrivateUrls?: boolean
 }
-
-/** Adds the options of `ConnectionOptions`. */
-export const addConnectionOptions = (command: Command): Command =>
-  command.option('--plain-http', 'speak HTTP without TLS to the registry; loopback addresses get it anyway')
-
-/** What `ConnectionOptions` say to a `RegistryResolver`. */
-export const connectionOf = ({
-  plainHttp,
-}: ConnectionOptions): Pick<RegistryResolverOptions, 'plainHttp'> => ({
-  plainHttp,
-})
 
 /** Adds the options of `RegistryOptions`, named as `ctr` names them. */
 export const addRegistryOptions = (command: Command): Command =>
@@ -70,7 +55,8 @@ export async function openResolver(
     user === undefined
       ? storedCredentials({ authFile: authfile })
       : credentialFor(domain, await credentialOf(user, { signal }))
-  return new RegistryResolver({ ...connectionOf(connection), credentials, allowPrivateUrls, onProgress })
+  const reached = await connectionOf(connection, domain, { signal })
+  return new RegistryResolver({ ...reached, credentials, allowPrivateUrls, onProgress })
 }
 
 /** A file that is named and not there is a slip that would otherwise show as a refusal of the registry. */

@@ -7,6 +7,7 @@ import { only } from '../oci/matcher.ts'
 import { formatPlatformAll } from '../oci/platform.ts'
 import type { OnProgress } from '../remotes/progress.ts'
 import type { Credential, Credentials } from '../remotes/registry/credential.ts'
+import { configuredHosts } from '../remotes/registry/configured-hosts.ts'
 import { noCredentials } from '../remotes/registry/credentials.ts'
 import { RegistryResolver } from '../remotes/registry/resolver.ts'
 import { fetchImage } from '../runtime/pull.ts'
@@ -88,10 +89,11 @@ function openResolver(
   onProgress: OnProgress,
 ): RegistryResolver {
   const { authStream = '', hostDir = '', defaultScheme = '' } = resolver ?? {}
-  if (hostDir !== '') throw new OrlopError('UNIMPLEMENTED', `hosts directory ${hostDir}: is not read here`)
   const stream = authStream === '' ? undefined : work.streams.get(namespaceOf(work.call), authStream)
   const credentials = stream === undefined ? noCredentials : askOn(stream, reference, work.call)
-  return new RegistryResolver({ credentials, plainHttp: defaultScheme === 'http', onProgress })
+  const plainHttp = defaultScheme === 'http'
+  const hosts = hostDir === '' ? undefined : configuredHosts({ hostsDirectory: hostDir, plainHttp })
+  return new RegistryResolver({ credentials, plainHttp, hosts, onProgress })
 }
 
 /** Asks the client for credentials, one question at a time. */

@@ -27,6 +27,7 @@ import {
   sizeOf,
   withExtra,
 } from '../support/image.ts'
+import { absentDigest } from '../support/registry.ts'
 import { blobFile, openRuntime } from '../support/store.ts'
 
 /** A store with an image in it. */
@@ -71,6 +72,41 @@ test('lookup() says what it looked for', async t => {
     message: /image other: not found, nor docker\.io\/library\/other:latest/,
   })
   await t.throwsAsync(lookup(images, 'UPPER CASE'), { code: 'NOT_FOUND', message: /UPPER CASE/ })
+})
+
+test('lookup() looks for the names that it is given, in their order', async t => {
+  const { images, record } = await withImage(t, image('linux/amd64'))
+  for (const name of ['one.test/app:latest', 'two.test/app:latest']) await tag(images, record, name)
+  const names = async () => ['none.test/app:latest', 'two.test/app:latest', 'one.test/app:latest']
+  t.is((await lookup(images, 'app', { names })).name, 'two.test/app:latest')
+  t.is((await lookup(images, 'one.test/app:latest', { names })).name, 'one.test/app:latest')
+})
+
+test('lookup() finds a repository by digest, under whatever tag', async t => {
+  const { images, record } = await withImage(t, image('linux/amd64'))
+  const { digest } = record.target
+  await tag(images, record, 'a.test/other:v1')
+  for (const name of [`app@${digest}`, `app:any@${digest}`, `docker.io/library/app@${digest}`])
+    t.deepEqual(await lookup(images, name), record)
+  t.is((await lookup(images, `a.test/other@${digest}`)).name, 'a.test/other:v1')
+  await t.throwsAsync(lookup(images, `a.test/app@${digest}`), { code: 'NOT_FOUND' })
+  await t.throwsAsync(lookup(images, `app@${absentDigest}`), { code: 'NOT_FOUND' })
+})
+
+test('lookup() takes the one image whose name ends in a name without registry', async t => {
+  const { images, record } = await withImage(t, image('linux/amd64'))
+  for (const name of ['a.test/team/tool:v1', 'b.test/x/same:v1', 'c.test/y/same:v1', 'd.test/last:latest'])
+    await tag(images, record, name)
+  t.is((await lookup(images, 'tool:v1')).name, 'a.test/team/tool:v1')
+  t.is((await lookup(images, 'team/tool:v1')).name, 'a.test/team/tool:v1')
+  t.is((await lookup(images, 'last')).name, 'd.test/last:latest')
+  t.is((await lookup(images, 'x/same:v1')).name, 'b.test/x/same:v1')
+  for (const name of ['tool', 'tool:v2', 'ool:v1', 'eam/tool:v1', 'z.test/tool:v1'])
+    await t.throwsAsync(lookup(images, name), { code: 'NOT_FOUND' }, name)
+  await t.throwsAsync(lookup(images, 'same:v1'), {
+    code: 'FAILED_PRECONDITION',
+    message: /may be any of b\.test\/x\/same:v1, c\.test\/y\/same:v1; name its registry/,
+  })
 })
 
 test('normalName() has none for what is no reference', t => {

@@ -85,6 +85,8 @@ export const cleanEnvironment = {
   // Shared by all tests, so that each start of orlop takes less.
   XDG_CACHE_HOME: path.join(projectRoot, 'dist/cache'),
   DOCKER_CONFIG: '/nonexistent/docker',
+  // An empty one; the machine's would say what short names mean.
+  CONTAINERS_REGISTRIES_CONF: '/dev/null',
   REGISTRY_AUTH_FILE: undefined,
   XDG_CONFIG_HOME: undefined,
   XDG_RUNTIME_DIR: undefined,

@@ -3,11 +3,11 @@ import type { Completeness, EntryReport } from '../../images/completeness.ts'
 import { completeness } from '../../images/completeness.ts'
 import type { ImageRecord } from '../../images/types.ts'
 import { formatPlatformAll } from '../../oci/platform.ts'
-import { lookup } from '../../runtime/lookup.ts'
 import type { Wanted } from '../../runtime/select.ts'
 import { hostWanted } from '../../runtime/select.ts'
 import { collect, wantedPlatforms } from '../arguments.ts'
 import { exitCodes } from '../exit-code.ts'
+import { lookupImage } from '../lookup.ts'
 import { formatBytes } from '../output.ts'
 import type { Register } from '../register.ts'
 import { asked } from './asked.ts'
@@ -38,7 +38,7 @@ export const registerCheck: Register = (noun, { out, signal, scope, fail, option
       const { images, disk } = await scope()
       const records: ImageRecord[] = []
       if (names.length === 0) for await (const image of images.list([], { signal })) records.push(image)
-      for (const name of names) records.push(await lookup(images, name, { signal }))
+      for (const name of names) records.push(await lookupImage(images, name, { signal }))
       const checked: Checked[] = []
       for (const image of records) {
         const report = await completeness(disk, image.target, { deep: options.deep, signal })

@@ -1,6 +1,6 @@
 import { isNotFound } from '../../errors.ts'
-import { lookup } from '../../runtime/lookup.ts'
 import { collectNow } from '../gc.ts'
+import { lookupImage } from '../lookup.ts'
 import type { Register } from '../register.ts'
 
 /** `orlop images delete` */
@@ -17,7 +17,7 @@ export const registerDelete: Register = (noun, context) => {
       const deleted: string[] = []
       for (const name of names) {
         try {
-          const { name: found } = await lookup(images, name, { signal })
+          const { name: found } = await lookupImage(images, name, { signal })
           await images.delete(found, { signal })
           deleted.push(found)
           if (!global.json) out.line(found)

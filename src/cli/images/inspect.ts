@@ -2,7 +2,7 @@ import type { InfoProvider, Provider } from '../../content/types.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { formatPlatformAll } from '../../oci/platform.ts'
 import { type InspectedNode, inspect } from '../../runtime/inspect.ts'
-import { lookup } from '../../runtime/lookup.ts'
+import { lookupImage } from '../lookup.ts'
 import { toJson } from '../output.ts'
 import type { Register } from '../register.ts'
 import { addRegistryOptions, type RegistryOptions } from '../registry-options.ts'
@@ -42,7 +42,7 @@ export const registerInspect: Register = (noun, context) => {
         continue
       }
       const { images, disk } = await context.scope()
-      const record = await lookup(images, name, { signal })
+      const record = await lookupImage(images, name, { signal })
       await show(disk, record.target, record.name, record)
     }
     if (global.json) out.json(documents)

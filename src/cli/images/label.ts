@@ -1,6 +1,6 @@
 import { OrlopError } from '../../errors.ts'
-import { lookup } from '../../runtime/lookup.ts'
 import { labelArguments } from '../arguments.ts'
+import { lookupImage } from '../lookup.ts'
 import { formatLabels } from '../output.ts'
 import type { Register } from '../register.ts'
 
@@ -15,7 +15,7 @@ export const registerLabel: Register = (noun, { out, signal, scope, options: glo
       if (Object.keys(labels).length === 0)
         throw new OrlopError('INVALID_ARGUMENT', 'images label: give a label')
       const { images } = await scope()
-      const { name: found } = await lookup(images, name, { signal })
+      const { name: found } = await lookupImage(images, name, { signal })
       const record = await images.update(found, { labels, replaceLabels: options.replaceAll }, { signal })
       if (global.json) out.json({ name: record.name, labels: record.labels })
       else out.line(formatLabels(record.labels))

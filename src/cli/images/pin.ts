@@ -1,6 +1,6 @@
 import { criPinLabel, pinLabel, pinOf } from '../../images/pin.ts'
-import { lookup } from '../../runtime/lookup.ts'
 import type { Context } from '../context.ts'
+import { lookupImage } from '../lookup.ts'
 import type { Register } from '../register.ts'
 
 /** `orlop images pin` */
@@ -33,7 +33,7 @@ async function label(
   const { images } = await scope()
   const done = []
   for (const name of names) {
-    const found = await lookup(images, name, { signal })
+    const found = await lookupImage(images, name, { signal })
     const record = await images.update(found.name, { labels: { [pinLabel]: value } }, { signal })
     const pin = pinOf(record)
     done.push({ name: record.name, pinned: pin !== undefined })

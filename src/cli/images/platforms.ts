@@ -2,7 +2,7 @@ import type { Provider } from '../../content/types.ts'
 import { platforms } from '../../images/platforms.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { formatPlatformAll, platformToJson } from '../../oci/platform.ts'
-import { lookup } from '../../runtime/lookup.ts'
+import { lookupImage } from '../lookup.ts'
 import type { Register } from '../register.ts'
 import { addRegistryOptions, type RegistryOptions } from '../registry-options.ts'
 import { withRemote } from '../remote.ts'
@@ -29,7 +29,7 @@ export const registerPlatforms: Register = (noun, context) => {
     }
     if (options.remote) return withRemote(name, options, context, show)
     const { images, content } = await context.scope()
-    const record = await lookup(images, name, { signal })
+    const record = await lookupImage(images, name, { signal })
     await show(content, record.target)
   })
 }

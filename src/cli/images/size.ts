@@ -6,10 +6,10 @@ import type { Descriptor } from '../../oci/descriptor.ts'
 import { anyPlatform, onlyStrict } from '../../oci/matcher.ts'
 import { isIndex } from '../../oci/media-type.ts'
 import { formatPlatformAll } from '../../oci/platform.ts'
-import { lookup } from '../../runtime/lookup.ts'
 import type { Wanted } from '../../runtime/select.ts'
 import { collect, wantedPlatforms } from '../arguments.ts'
 import type { Context } from '../context.ts'
+import { lookupImage } from '../lookup.ts'
 import { formatBytes } from '../output.ts'
 import type { Register } from '../register.ts'
 import { addRegistryOptions, type RegistryOptions } from '../registry-options.ts'
@@ -43,7 +43,7 @@ export const registerSize: Register = (noun, context) => {
     }
     if (options.remote) return withRemote(name, options, context, show)
     const { images, disk } = await context.scope()
-    const record = await lookup(images, name, context)
+    const record = await lookupImage(images, name, context)
     await show(disk, record.target, record.name)
     if (context.options.json || context.options.quiet) return
     const here = await usage(disk, record.target, { platform: anyPlatform, signal: context.signal })

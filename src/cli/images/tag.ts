@@ -1,6 +1,6 @@
 import { parseReference } from '../../oci/reference.ts'
-import { lookup } from '../../runtime/lookup.ts'
 import { tag } from '../../runtime/tag.ts'
+import { lookupImage } from '../lookup.ts'
 import type { Register } from '../register.ts'
 
 /** `orlop images tag` */
@@ -14,7 +14,7 @@ export const registerTag: Register = (noun, { out, signal, scope, options: globa
       async (source: string, names: string[], options: { force?: boolean; skipReferenceCheck?: boolean }) => {
         if (!options.skipReferenceCheck) for (const name of names) parseReference(name)
         const { images } = await scope()
-        const record = await lookup(images, source, { signal })
+        const record = await lookupImage(images, source, { signal })
         const created = []
         for (const name of names) {
           created.push(await tag(images, record, name, { force: options.force, signal }))

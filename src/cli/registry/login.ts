@@ -3,9 +3,9 @@ import { type Command, Option } from 'commander'
 import { hasCode, isOrlopError, OrlopError } from '../../errors.ts'
 import type { Credential } from '../../remotes/registry/credential.ts'
 import type { LoginKey } from '../../remotes/registry/login-key.ts'
+import { addConnectionOptions, type ConnectionOptions, connectionOf } from '../connection-options.ts'
 import type { Context } from '../context.ts'
 import { readAnswer, readPassword, readWholePassword } from '../password.ts'
-import { addConnectionOptions, type ConnectionOptions, connectionOf } from '../registry-options.ts'
 import { addLoginFileOptions, type LoginFileFlags } from './login-options.ts'
 
 interface LoginOptions extends ConnectionOptions, LoginFileFlags {
@@ -105,7 +105,10 @@ async function check(
     import('../../remotes/registry/credentials.ts'),
   ])
   const credentials = credentialFor(host, credential)
-  await using resolver = new RegistryResolver({ ...connectionOf(options), credentials })
+  await using resolver = new RegistryResolver({
+    ...(await connectionOf(options, host, { signal })),
+    credentials,
+  })
   await resolver.ping({ domain: host, path: namespace }, { signal })
 }
 

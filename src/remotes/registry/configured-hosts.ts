@@ -3,13 +3,13 @@ import path from 'node:path'
 import type { AbortOptions } from '../../options.ts'
 import { certificatesIn } from './certs.ts'
 import { joinConnections } from './connection.ts'
-import { defaultHost, type Host, type Hosts, type Place } from './hosts.ts'
+import { defaultHost, type Host, type Hosts, type HostsOptions, type Place } from './hosts.ts'
 import { hostsInDirectory, requireDirectory } from './hosts-directory.ts'
 import { type RegistriesOptions, readRegistries } from './registries-files.ts'
 import { hostsByRegistries } from './registries-hosts.ts'
 
 /** What `configuredHosts` reads; with none of it what a machine has. */
-export interface ConfiguredHostsOptions extends Omit<RegistriesOptions, 'file'> {
+export interface ConfiguredHostsOptions extends Omit<RegistriesOptions, 'file'>, HostsOptions {
   /** A directory of hosts.toml, as `ctr --hosts-dir` takes it; then registries.conf and certs.d are not read. */
   readonly hostsDirectory?: string | undefined
   /** A registries.conf; then directories of hosts.toml are not read. */
@@ -25,7 +25,7 @@ export interface ConfiguredHostsOptions extends Omit<RegistriesOptions, 'file'> 
  *
  * The first that speaks of a registry decides: registries.conf with its drop-ins; a hosts.toml; else it is its own only
  * host. But to hosts.toml, which has its own, certificates come from certs.d of podman and Docker. A hosts directory or
- * a registries.conf that is named is the only one.
+ * a registries.conf that is named is the only one. `plainHttp` is about the registry itself, whatever a file says.
  *
  * @throws NOT_FOUND  what was named is not there
  * @throws FAILED_PRECONDITION  a file that is not valid
@@ -33,14 +33,26 @@ export interface ConfiguredHostsOptions extends Omit<RegistriesOptions, 'file'> 
  * @see docs/registries.md
  */
 export function configuredHosts(options: ConfiguredHostsOptions = {}): Hosts {
-  const { env = process.env, hostsDirectory, registriesConf } = options
-  const { certsDirectories: certs = certsDirectories(env) } = options
-  if (hostsDirectory !== undefined) {
-    return async (place, abort) => {
-      await requireDirectory(hostsDirectory, 'hosts directory')
-      return (await hostsInDirectory(hostsDirectory, place, abort)) ?? [defaultHost(place.domain)]
-    }
+  const { plainHttp = false } = options
+  const hosts =
+    options.hostsDirectory === undefined ? byMachine(options) : byDirectory(options.hostsDirectory)
+  return async (place, abort) => {
+    const plain = typeof plainHttp === 'function' ? plainHttp(place.domain) : plainHttp
+    const found = await hosts(place, abort)
+    return found.map(host => (plain && host.name === place.domain ? { ...host, schemes: ['http'] } : host))
   }
+}
+
+const byDirectory =
+  (directory: string): Hosts =>
+  async (place, abort) => {
+    await requireDirectory(directory, 'hosts directory')
+    return (await hostsInDirectory(directory, place, abort)) ?? [defaultHost(place.domain)]
+  }
+
+function byMachine(options: ConfiguredHostsOptions): Hosts {
+  const { env = process.env, registriesConf } = options
+  const { certsDirectories: certs = certsDirectories(env) } = options
   const { hostsDirectories = registriesConf === undefined ? hostsTomlDirectories(env) : [] } = options
   const files = { ...options, file: registriesConf }
   return async (place, abort) => {

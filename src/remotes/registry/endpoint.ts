@@ -121,7 +121,8 @@ export class Endpoint {
         return response
       } catch (error) {
         if (!speaksOther(error)) throw error
-        failure ??= error
+        // Who answered that it speaks TLS is told by what came of TLS.
+        if (failure === undefined || hasStatus(failure, 400)) failure = error
         if (last) throw failure
       }
     }
