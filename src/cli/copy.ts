@@ -3,11 +3,12 @@ import { type Command, Option } from 'commander'
 import { fromErrno, OrlopError } from '../errors.ts'
 import type { CompressionTarget } from '../images/compress.ts'
 import { type Copied, type CopyOptions, copy } from '../runtime/copy.ts'
-import { lookup } from '../runtime/lookup.ts'
+
 import { openDestination, openSource, type TransportParts } from '../transports/open.ts'
 import { type Place, parsePlace } from '../transports/place.ts'
 import { collect, count, wantedPlatforms } from './arguments.ts'
 import type { Context } from './context.ts'
+import { lookupImage } from './lookup.ts'
 import { formatBytes } from './output.ts'
 import { progressFor } from './progress.ts'
 import type { Progress } from './progress-lines.ts'
@@ -152,7 +153,7 @@ async function partsFor(
 ): Promise<AsyncDisposable & { readonly parts: TransportParts }> {
   const nothing = async (): Promise<void> => undefined
   if (place.transport === 'store')
-    return { parts: { store: await scope(), find: lookup }, [Symbol.asyncDispose]: nothing }
+    return { parts: { store: await scope(), find: lookupImage }, [Symbol.asyncDispose]: nothing }
   if (place.transport !== 'docker') return { parts: {}, [Symbol.asyncDispose]: nothing }
   const resolver = await openResolver(place.reference, registry, { onProgress, signal })
   return { parts: { resolver }, [Symbol.asyncDispose]: () => resolver.close() }

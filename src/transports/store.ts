@@ -20,7 +20,7 @@ export interface StoreParts {
 
 /** Finds the image that a user means. @throws NOT_FOUND */
 export type FindImage = (
-  images: Pick<ImageStore, 'get'>,
+  images: Pick<ImageStore, 'get' | 'list'>,
   name: string,
   options: AbortOptions,
 ) => Promise<ImageRecord>

@@ -19,6 +19,7 @@ import {
   OCIRegistrySchema,
 } from '../../src/service/gen/containerd/types/transfer/registry_pb.ts'
 import { registryUser, startDockerRegistry } from '../support/docker-registry.ts'
+import { directoryWith } from '../support/files.ts'
 import { image, index, on } from '../support/image.ts'
 import { testWith } from '../support/programs.ts'
 import { publish } from '../support/publish.ts'
@@ -47,8 +48,8 @@ async function openStream(connection: Connection, id: string): Promise<Duplex<An
   return stream
 }
 
-const registry = (reference: string, authStream = '') =>
-  pack(OCIRegistrySchema, create(OCIRegistrySchema, { reference, resolver: { authStream } }))
+const registry = (reference: string, authStream = '', hostDir = '') =>
+  pack(OCIRegistrySchema, create(OCIRegistrySchema, { reference, resolver: { authStream, hostDir } }))
 const store = (init: Parameters<typeof create<typeof ImageStoreSchema>>[1]) =>
   pack(ImageStoreSchema, create(ImageStoreSchema, init))
 
@@ -96,6 +97,22 @@ test('transfer pulls metadata of all platforms where it is asked to', async t =>
   for await (const { digest } of scope.content.list()) there.push(digest)
   t.is(there.length, 6, 'index, two manifests, two configs, one layer')
   await readBlob(scope.content, (await scope.images.get('named')).target)
+})
+
+test('transfer looks for registries where the hosts directory of the request says', async t => {
+  const { connection, scope } = await open(t)
+  const mirror = await startRegistry(t)
+  publish(mirror, 'a/b', '1', root)
+  const directory = await directoryWith(t, { 'a.test/hosts.toml': `server = "http://${mirror.host}"` })
+  const request = (hostDir: string) => ({
+    source: registry('a.test/a/b:1', '', hostDir),
+    destination: store({ name: 'x', platforms: [arm] }),
+  })
+  await connection.unary(Transfer.method.transfer, request(directory), place)
+  t.is((await scope.images.get('x')).target.digest, root.desc.digest)
+  await t.throwsAsync(connection.unary(Transfer.method.transfer, request(`${directory}/none`), place), {
+    code: 'NOT_FOUND',
+  })
 })
 
 testWith('docker-registry')('transfer asks the client for credentials', async t => {

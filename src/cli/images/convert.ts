@@ -6,8 +6,8 @@ import { anyOf, type Matcher, onlyStrict } from '../../oci/matcher.ts'
 import { hostPlatform, parsePlatform } from '../../oci/platform.ts'
 import { parseReference } from '../../oci/reference.ts'
 import { convert } from '../../runtime/convert.ts'
-import { lookup } from '../../runtime/lookup.ts'
 import { collect, count } from '../arguments.ts'
+import { lookupImage } from '../lookup.ts'
 import { progressFor } from '../progress.ts'
 import type { Register } from '../register.ts'
 
@@ -47,7 +47,7 @@ export const registerConvert: Register = (noun, { out, signal, scope, options: g
       const change = changeOf(options)
       parseReference(name)
       const opened = await scope()
-      const record = await lookup(opened.images, source, { signal })
+      const record = await lookupImage(opened.images, source, { signal })
       const progress = await progressFor(global)
       try {
         const { image, lost } = await convert(opened, record, name, {

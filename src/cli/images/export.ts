@@ -6,9 +6,9 @@ import { OrlopError } from '../../errors.ts'
 import { formatPath } from '../../handlers/path.ts'
 import type { ImageRecord } from '../../images/types.ts'
 import { save } from '../../runtime/export.ts'
-import { lookup } from '../../runtime/lookup.ts'
 import { hostWanted } from '../../runtime/select.ts'
 import { collect, wantedPlatforms } from '../arguments.ts'
+import { lookupImage } from '../lookup.ts'
 import { formatBytes } from '../output.ts'
 import { progressFor } from '../progress.ts'
 import type { Register } from '../register.ts'
@@ -58,7 +58,7 @@ export const registerExport: Register = (noun, { out, signal, scope, options: gl
       }
       const opened = await scope()
       const images: ImageRecord[] = []
-      for (const name of names) images.push(await lookup(opened.images, name, { signal }))
+      for (const name of names) images.push(await lookupImage(opened.images, name, { signal }))
       const progress = await progressFor(global)
       const platforms = options.allPlatforms ? undefined : wantedPlatforms(options.platform)
       try {
