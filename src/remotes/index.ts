@@ -68,6 +68,7 @@ export type {
   PusherOptions,
   ReferrersOptions,
   RemoteRepository,
+  Remover,
   Resolver,
   WritingResolver,
 } from './types.ts'

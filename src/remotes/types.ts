@@ -78,6 +78,29 @@ export interface Pusher extends Ingester {
   tag(reference: string, target: Descriptor, options?: AbortOptions): Promise<void>
 }
 
+/** One repository, to delete from. */
+export interface Remover {
+  /**
+   * Deletes a manifest or index by its digest, and so every tag that points at it.
+   *
+   * The digest is that of the bytes that a tag gives, not what the registry says of them.
+   *
+   * @param name  a tag or a digest
+   * @returns the digest of what was deleted
+   * @throws NOT_FOUND  no such manifest
+   * @throws UNIMPLEMENTED  the registry deletes nothing
+   */
+  manifest(name: string, options?: AbortOptions): Promise<Digest>
+  /**
+   * Deletes a tag and leaves what it points at, where the registry can do that.
+   *
+   * @throws UNIMPLEMENTED, INVALID_ARGUMENT  the registry deletes by digest only
+   */
+  tag(tag: string, options?: AbortOptions): Promise<void>
+  /** Deletes a blob, whatever may still name it. @throws NOT_FOUND  no such blob */
+  blob(digest: Digest, options?: AbortOptions): Promise<void>
+}
+
 /** Turns names into descriptors and repositories. */
 export interface Resolver {
   /**

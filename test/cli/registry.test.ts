@@ -3,11 +3,14 @@ import { descriptorToJson } from '../../src/oci/descriptor.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { mediaTypes } from '../../src/oci/media-type.ts'
 import { cells, linesOf } from '../support/cli.ts'
+import { startDockerRegistry } from '../support/docker-registry.ts'
 import { image, index } from '../support/image.ts'
+import { testWith } from '../support/programs.ts'
 import { publish } from '../support/publish.ts'
 import { type RegistryOptions, startRegistry } from '../support/registry.ts'
 import { headers, status, wrongBytes } from '../support/registry-faults.ts'
 import { type Outcome, orlop } from '../support/run.ts'
+import { uploadBlob, uploadManifest } from '../support/upload.ts'
 
 const arm = image('linux/arm64', 'arm')
 const amd = image('linux/amd64', 'amd')
@@ -142,4 +145,49 @@ test('names of a registry cannot drive a terminal', async t => {
   const { stdout, stderr, code } = await run(`registry referrers ${name}`)
   t.is(code, 0, stderr)
   t.true(stdout.includes('a\\u{1b}[31m\\u{9b}2Jb'))
+})
+
+const debian = testWith('docker-registry')
+
+debian("orlop registry delete deletes from Debian's docker-registry, by the digest of the bytes", async t => {
+  const { host, url } = await startDockerRegistry(t)
+  const run = (args: string): Promise<Outcome> => orlop(args.split(' '))
+  for (const { desc, bytes } of arm.below) await uploadBlob(url, 'a', desc.digest, bytes)
+  for (const tag of ['v1', 'v2']) await uploadManifest(url, 'a', tag, arm.desc.mediaType, arm.bytes)
+  const deleted = `${host}/a@${arm.desc.digest}\n`
+  const dry = await run(`registry delete --dry-run ${host}/a:v1`)
+  t.is(dry.stdout, deleted)
+  t.regex(dry.stderr, /nothing was deleted/)
+  t.is((await run(`registry manifest -q ${host}/a:v1`)).code, 0)
+  const { code, stdout, stderr } = await run(`registry delete ${host}/a:v1`)
+  t.is(code, 0, stderr)
+  t.is(stdout, deleted)
+  // The other tag pointed at it too.
+  t.is((await run(`registry delete ${host}/a:v2`)).code, 3)
+})
+
+test('orlop registry delete wants to be told what to delete', async t => {
+  const { run, repository, registry } = await setting(t)
+  t.is((await run(`registry delete ${repository}`)).code, 2)
+  t.is((await run(`registry delete --tag-only ${repository}@${root.desc.digest}`)).code, 2)
+  t.deepEqual(registry.requests, [])
+})
+
+test('orlop registry delete says when a registry deletes nothing', async t => {
+  const { run, name, registry } = await setting(t)
+  registry.always(/^DELETE/, status(405, {}, '{"errors":[{"code":"UNSUPPORTED","message":"not here"}]}'))
+  const { code, stderr } = await run(`registry delete ${name}`)
+  t.is(code, 1)
+  t.regex(stderr, /UNSUPPORTED/)
+})
+
+test('orlop registry delete --tag-only deletes the tag and nothing else', async t => {
+  const { run, name, registry } = await setting(t)
+  registry.always(/^DELETE/, status(202))
+  const { stdout } = await run(`--json registry delete --tag-only ${name}`)
+  t.deepEqual(JSON.parse(stdout), [name])
+  t.deepEqual(
+    registry.seen(/^DELETE/).map(({ path }) => path),
+    ['/v2/team/app/manifests/1.0'],
+  )
 })

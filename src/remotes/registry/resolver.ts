@@ -9,14 +9,17 @@ import type {
   Pusher,
   PusherOptions,
   RemoteRepository,
+  Remover,
   WritingResolver,
 } from '../types.ts'
 import { Authorizer } from './auth.ts'
 import { HttpClient, type HttpClientOptions } from './client.ts'
 import { type Credentials, canonicalHost } from './credential.ts'
 import { storedCredentials } from './credentials.ts'
+import { deleteBlob, deleteManifest, deleteTag } from './delete.ts'
 import { Endpoint, type OnRetry } from './endpoint.ts'
 import { firstAnswer, firstList } from './first-answer.ts'
+import type { PushPlace } from './head.ts'
 import {
   type Capability,
   defaultHost,
@@ -191,13 +194,25 @@ export class RegistryResolver implements WritingResolver, AsyncDisposable {
    */
   async pusher(reference: string, options: PusherOptions = {}): Promise<Pusher> {
     const parsed = parseReference(reference)
-    const [host] = await this.#capable(parsed, ['push'], options)
-    if (!host) throw noHost(parsed, ['push'])
-    const endpoint = this.#endpoint(host)
+    const { endpoint, repository } = await this.#pushPlace(parsed, options)
     const state = this.#pushes.get(endpoint) ?? new PushState()
     this.#pushes.set(endpoint, state)
-    const repository = host.repository ?? parsed.path
     return new RepositoryPusher({ endpoint, repository, reference: parsed, state, options })
+  }
+
+  /**
+   * The repository of a reference, to delete from: at the first host that may be pushed to.
+   *
+   * @throws INVALID_ARGUMENT  no reference
+   * @throws FAILED_PRECONDITION  there is no host to push to
+   */
+  async remover(reference: string, options: AbortOptions = {}): Promise<Remover> {
+    const place = await this.#pushPlace(parseReference(reference), options)
+    return {
+      manifest: (name, abort) => deleteManifest(place, name, abort),
+      tag: (tag, abort) => deleteTag(place, tag, abort),
+      blob: (digest, abort) => deleteBlob(place, digest, abort),
+    }
   }
 
   /** Has registries forget uploads that were not ended, and drops every connection; what is under way fails. */
@@ -211,6 +226,12 @@ export class RegistryResolver implements WritingResolver, AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  async #pushPlace(reference: Reference, options: AbortOptions): Promise<PushPlace> {
+    const [host] = await this.#capable(reference, ['push'], options)
+    if (!host) throw noHost(reference, ['push'])
+    return { endpoint: this.#endpoint(host), repository: host.repository ?? reference.path }
   }
 
   async *#listRepositories(domain: string, options: ListOptions): AsyncGenerator<string> {
