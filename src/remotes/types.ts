@@ -76,6 +76,13 @@ export interface Pusher extends Ingester {
    * @throws FAILED_PRECONDITION  the tag may not be changed
    */
   tag(reference: string, target: Descriptor, options?: AbortOptions): Promise<void>
+  /**
+   * Makes sure that a manifest that is there is found under what it refers to by `subject`; for those that were there
+   * already. Writers see to it themselves.
+   *
+   * @throws NOT_FOUND  no such manifest
+   */
+  enlist(target: Descriptor, options?: AbortOptions): Promise<void>
 }
 
 /** One repository, to delete from. */

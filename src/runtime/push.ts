@@ -4,8 +4,10 @@ import type { Provider } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 import { children } from '../handlers/children.ts'
 import { pipe } from '../handlers/pipe.ts'
+import { type FindReferrers, referrers } from '../handlers/referrers.ts'
 import { skipNonDistributable } from '../handlers/skip.ts'
 import type { EntryReport } from '../images/completeness.ts'
+import { storedReferrers } from '../images/stored-referrers.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { formatReference, parseReference, type Reference, withDefaultTag } from '../oci/reference.ts'
@@ -40,6 +42,8 @@ export interface PushOptions extends AbortOptions {
   readonly onMissing?: 'error' | 'skip' | 'fetch' | undefined
   /** True: layers are pushed too that a licence keeps from being distributed, where they are here. */
   readonly nonDistributable?: boolean | undefined
+  /** True: what refers to it and is here goes along: signatures, bills of materials; see `storedReferrers`. */
+  readonly referrers?: boolean | undefined
   /** Blobs on their way at one time; default 3. */
   readonly concurrency?: number | undefined
   readonly onProgress?: OnProgress | undefined
@@ -151,19 +155,36 @@ interface Sending {
 }
 
 async function send(work: Work, { source, target, to }: Sending, options: PushOptions): Promise<Totals> {
-  const { concurrency, nonDistributable = false, signal } = options
+  const { concurrency, nonDistributable, referrers: alsoReferrers, signal } = options
   const totals = new ProgressTotals()
   const pushed = new Set<Digest>()
+  const existed = new Set<Digest>()
   const onProgress: OnProgress = event => {
     const from = 'ref' in event && event.type === 'exists' ? work.mounted.get(event.target.digest) : undefined
     const told = from !== undefined && 'ref' in event ? { ...event, from } : event
-    if ('ref' in told && (told.type === 'exists' || told.type === 'complete')) pushed.add(told.target.digest)
+    if (told.type === 'exists') existed.add(told.target.digest)
+    if (told.type === 'exists' || told.type === 'complete') pushed.add(told.target.digest)
     totals.add(told)
     options.onProgress?.(told)
   }
-  const handler = pipe(children(source), ...(nonDistributable ? [] : [skipNonDistributable]))
+  const listed: Descriptor[] = []
+  const handler = pipe(
+    children(source),
+    ...(nonDistributable ? [] : [skipNonDistributable]),
+    ...(alsoReferrers ? [referrers(keeping(storedReferrers(work.scope.content), listed))] : []),
+  )
   const pusher = await pusherOf(work, to, { signal })
   await copyGraph(source, pusher, target, handler, { concurrency, onProgress, moving: 'uploading', signal })
+  for (const desc of listed.filter(({ digest }) => existed.has(digest))) await pusher.enlist(desc, { signal })
   await rememberPushed(work.scope.content, pushed, work.place, { signal })
   return totals.totals()
 }
+
+/** A search that remembers what it found. */
+const keeping =
+  (find: FindReferrers, into: Descriptor[]): FindReferrers =>
+  async (desc, options) => {
+    const found = await find(desc, options)
+    into.push(...found)
+    return found
+  }

@@ -15,6 +15,7 @@ interface PushCommandOptions extends RegistryOptions {
   readonly platform?: readonly string[]
   readonly allPlatforms?: boolean
   readonly missing: NonNullable<PushOptions['onMissing']>
+  readonly referrers?: boolean
   readonly maxConcurrentUploadedLayers: number
   readonly allowNonDistributableBlobs?: boolean
 }
@@ -43,6 +44,7 @@ export const registerPush: Register = (noun, context) => {
         .choices(['error', 'skip', 'fetch'])
         .default('error'),
     )
+    .option('--referrers', 'push along what refers to the image and is here: signatures, bills of materials')
     .option('--max-concurrent-uploaded-layers <n>', 'blobs on their way at one time', count, 3)
     .option('--allow-non-distributable-blobs', 'push layers too that a licence keeps from being distributed')
     .addOption(new Option('--local', 'as in ctr; it is always so').hideHelp())
@@ -69,6 +71,7 @@ export const registerPush: Register = (noun, context) => {
           platforms,
           onMissing: options.missing,
           nonDistributable: options.allowNonDistributableBlobs,
+          referrers: options.referrers,
           concurrency: options.maxConcurrentUploadedLayers,
           onProgress,
           signal,

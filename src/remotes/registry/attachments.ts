@@ -61,7 +61,10 @@ const readLayer = async (
 
 /** Adds signatures to those attached to a manifest; the same one is not added twice, and others keep their place. */
 export async function writeAttachments(
-  { repository, pusher }: { readonly repository: AttachedTo; readonly pusher: Pusher },
+  {
+    repository,
+    pusher,
+  }: { readonly repository: AttachedTo; readonly pusher: Pick<Pusher, 'writer' | 'tag'> },
   reference: string,
   digest: Digest,
   signatures: readonly SigstoreSignature[],
@@ -98,7 +101,7 @@ const configOf = (layers: readonly Descriptor[]): Uint8Array =>
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
 
 async function put(
-  pusher: Pusher,
+  pusher: Pick<Pusher, 'writer' | 'tag'>,
   mediaType: string,
   bytes: Uint8Array,
   options: AbortOptions,

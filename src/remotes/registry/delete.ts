@@ -1,12 +1,10 @@
-import { isNotFound } from '../../errors.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { EndpointRequest } from './endpoint.ts'
 import type { PushPlace } from './head.ts'
 import { fetchManifest } from './manifests.ts'
-import { type Reference, referenceOf } from './put-manifest.ts'
-import { referrersByApi } from './referrers.ts'
-import { removeReferrer } from './referrers-tag.ts'
+import { referenceOf } from './put-manifest.ts'
+import { listsReferrers, removeReferrer } from './referrers-tag.ts'
 import { repositoryScope } from './scope.ts'
 
 /**
@@ -31,7 +29,7 @@ export async function deleteManifest(
   const digest = isDigest(name) ? name : target.digest
   const reference = referenceOf({ mediaType: target.mediaType, bytes }, digest)
   await remove(place, `manifests/${digest}`, whatOf(place, name), options)
-  if (reference && !(await listsReferrers(place, reference, options)))
+  if (reference && !(await listsReferrers(place, reference.subject, options)))
     await removeReferrer(place, reference, options)
   return digest
 }
@@ -72,17 +70,3 @@ function remove(
 
 const whatOf = ({ endpoint, repository }: PushPlace, name: string): string =>
   `${endpoint.host.name}/${repository}${isDigest(name) ? '@' : ':'}${name}`
-
-async function listsReferrers(
-  { endpoint, repository }: PushPlace,
-  { subject }: Reference,
-  options: AbortOptions,
-): Promise<boolean> {
-  try {
-    for await (const _ of referrersByApi(endpoint, repository, subject, options)) break
-    return true
-  } catch (error) {
-    if (isNotFound(error)) return false
-    throw error
-  }
-}

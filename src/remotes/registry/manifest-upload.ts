@@ -2,10 +2,11 @@ import { algorithmOf, type Digest, isDigest } from '../../oci/digest.ts'
 import { maxManifestSize } from '../../oci/document.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { PushPlace } from './head.ts'
+import { fetchManifest } from './manifests.ts'
 import type { Sink } from './push-ingest.ts'
 import type { PushState } from './push-state.ts'
-import { type OutgoingManifest, putManifest, referenceOf } from './put-manifest.ts'
-import { addReferrer } from './referrers-tag.ts'
+import { type OutgoingManifest, putManifest, type Reference, referenceOf } from './put-manifest.ts'
+import { addReferrer, listsReferrers } from './referrers-tag.ts'
 
 /** Where a manifest goes. */
 export interface ManifestPlace extends PushPlace {
@@ -52,11 +53,32 @@ export async function pushManifest(
   digest: Digest,
   options: AbortOptions,
 ): Promise<void> {
-  const { tag = digest, state, repository } = place
+  const { tag = digest } = place
   // Under a tag a registry stores it by the digest of its own choice.
   if (!isDigest(tag) && algorithmOf(digest) !== 'sha256') await putManifest(place, digest, manifest, options)
   const { subject } = await putManifest(place, tag, manifest, options)
   const reference = referenceOf(manifest, digest)
-  if (!reference || subject !== undefined) return
-  await state.turns.run(`${repository} ${reference.subject}`, () => addReferrer(place, reference, options))
+  if (reference && subject === undefined) await addInTurn(place, reference, options)
 }
+
+/**
+ * Lists a manifest that is there under what it refers to, if the registry does not.
+ *
+ * @throws NOT_FOUND  no such manifest
+ */
+export async function enlistManifest(
+  place: ManifestPlace,
+  digest: Digest,
+  options: AbortOptions,
+): Promise<void> {
+  const { endpoint, repository } = place
+  const { target, bytes } = await fetchManifest(endpoint, repository, digest, options)
+  const reference = referenceOf({ mediaType: target.mediaType, bytes }, digest)
+  if (reference && !(await listsReferrers(place, reference.subject, options)))
+    await addInTurn(place, reference, options)
+}
+
+const addInTurn = (place: ManifestPlace, reference: Reference, options: AbortOptions): Promise<void> =>
+  place.state.turns.run(`${place.repository} ${reference.subject}`, () =>
+    addReferrer(place, reference, options),
+  )

@@ -7,7 +7,7 @@ import { parseReference, type Reference, repositoryName } from '../../oci/refere
 import type { AbortOptions } from '../../options.ts'
 import type { Pusher, PusherOptions } from '../types.ts'
 import { headOf, type PushPlace } from './head.ts'
-import { ManifestUpload, pushManifest } from './manifest-upload.ts'
+import { enlistManifest, ManifestUpload, pushManifest } from './manifest-upload.ts'
 import { fetchManifest } from './manifests.ts'
 import { mountBlob, mountCandidate } from './mount.ts'
 import { PushIngest, type Sink } from './push-ingest.ts'
@@ -74,6 +74,10 @@ export class RepositoryPusher implements Pusher {
     await pushManifest({ ...this.#parts, tag }, { mediaType: target.mediaType, bytes }, target.digest, {
       signal,
     })
+  }
+
+  enlist({ digest }: Descriptor, options: AbortOptions = {}): Promise<void> {
+    return enlistManifest(this.#parts, digest, options)
   }
 
   /** The tag that these bytes are for: what the reference has beside their digest. */

@@ -1,4 +1,4 @@
-import { OrlopError } from '../../errors.ts'
+import { isNotFound, OrlopError } from '../../errors.ts'
 import { type Descriptor, descriptorToJson } from '../../oci/descriptor.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { parseIndex } from '../../oci/document.ts'
@@ -8,7 +8,7 @@ import { hasStatus } from './error.ts'
 import type { PushPlace } from './head.ts'
 import { fetchManifest } from './manifests.ts'
 import { putManifest, type Reference } from './put-manifest.ts'
-import { referrersTag } from './referrers.ts'
+import { referrersByApi, referrersTag } from './referrers.ts'
 import { backOff, pause } from './retry.ts'
 
 /** Two clients that change the list at once may each undo what the other did; so often it is looked at again. */
@@ -87,3 +87,18 @@ const indexOf = (manifests: readonly Descriptor[]): Uint8Array =>
       manifests: manifests.map(descriptorToJson),
     }),
   )
+
+/** True when the registry itself lists what refers to a manifest, by the referrers API. */
+export async function listsReferrers(
+  { endpoint, repository }: PushPlace,
+  subject: Digest,
+  options: AbortOptions,
+): Promise<boolean> {
+  try {
+    for await (const _ of referrersByApi(endpoint, repository, subject, options)) break
+    return true
+  } catch (error) {
+    if (isNotFound(error)) return false
+    throw error
+  }
+}
