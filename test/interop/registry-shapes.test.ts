@@ -6,8 +6,10 @@ import { MemoryStore } from '../../src/content/memory-store.ts'
 import { children } from '../../src/handlers/children.ts'
 import { mediaTypes } from '../../src/oci/media-type.ts'
 import { copyGraph } from '../../src/remotes/copy.ts'
+import { credentialFor, noCredentials } from '../../src/remotes/registry/credentials.ts'
 import {
   attestation,
+  Blobs,
   config,
   dockerList,
   dockerManifest,
@@ -22,8 +24,9 @@ import { testWith } from '../support/programs.ts'
 import { type Reach, type RegistryShape, registryShapes } from '../support/registry-shapes.ts'
 import { quickResolver } from '../support/resolver.ts'
 import { output } from '../support/run.ts'
-import { writeSkopeoDirectory } from '../support/skopeo-directory.ts'
+import { differencesInSkopeoDirectory, writeSkopeoDirectory } from '../support/skopeo-directory.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
+import { refreshToken } from '../support/token-server.ts'
 
 const interop = testWith('docker-registry', 'skopeo')
 
@@ -46,10 +49,14 @@ const images: Readonly<Record<string, Node>> = {
   'docker-list': dockerList(docker('linux/amd64'), docker('linux/arm64')),
 }
 
-/** Puts all images into a registry, with skopeo, unchanged. */
-async function fill(t: ExecutionContext, { host, to }: Reach): Promise<void> {
+/** One registry is tried with every kind; to the others they are all the same. */
+const imagesFor = (shape: string): readonly (readonly [string, Node])[] =>
+  Object.entries(images).filter(([tag]) => shape === 'open' || tag === 'index' || tag === 'docker-list')
+
+/** Puts images into a registry, with skopeo, unchanged. */
+async function fill(t: ExecutionContext, shape: string, { host, to }: Reach): Promise<void> {
   const directory = await temporaryDirectory(t)
-  for (const [tag, root] of Object.entries(images)) {
+  for (const [tag, root] of imagesFor(shape)) {
     const from = path.join(directory, tag)
     await writeSkopeoDirectory(from, root)
     const flags = ['--all', '--quiet', '--insecure-policy', '--preserve-digests', ...to]
@@ -60,9 +67,9 @@ async function fill(t: ExecutionContext, { host, to }: Reach): Promise<void> {
 const pulls = ({ name, start }: RegistryShape): void =>
   interop(`what skopeo put into a registry of the shape ${name} is pulled byte for byte`, async t => {
     const shaped = await start(t)
-    await fill(t, shaped.source)
+    await fill(t, name, shaped.source)
     const { resolver } = quickResolver(t, shaped.options)
-    for (const [tag, root] of Object.entries(images)) {
+    for (const [tag, root] of imagesFor(name)) {
       const reference = `${shaped.host}/team/app:${tag}`
       const target = await resolver.resolve(reference)
       t.like(target, { digest: root.desc.digest, size: root.desc.size, mediaType: root.desc.mediaType })
@@ -76,4 +83,92 @@ const pulls = ({ name, start }: RegistryShape): void =>
     }
   })
 
+const pushes = ({ name, start }: RegistryShape): void =>
+  interop(`what is pushed to a registry of the shape ${name} is there byte for byte, for skopeo`, async t => {
+    const shaped = await start(t)
+    const { resolver } = quickResolver(t, shaped.options)
+    const directory = await temporaryDirectory(t)
+    for (const [tag, root] of imagesFor(name)) {
+      const reference = `${shaped.host}/team/app:${tag}`
+      const from = new Blobs(root)
+      const to = await resolver.pusher(`${reference}@${root.desc.digest}`)
+      await copyGraph(from, to, root.desc, children(from))
+      const copied = path.join(directory, tag)
+      const flags = ['--all', '--quiet', '--insecure-policy', '--preserve-digests', ...shaped.from]
+      await output('skopeo', ['copy', ...flags, `docker://${reference}`, `dir:${copied}`])
+      t.deepEqual(await differencesInSkopeoDirectory(copied, root), [])
+    }
+    await mounts(t, shaped)
+  })
+
+/** Layers of one repository are taken over by another, and not sent again. */
+async function mounts(t: ExecutionContext, { host, options }: Reach): Promise<void> {
+  const { resolver } = quickResolver(t, options)
+  const root = one('linux/amd64')
+  const from = new Blobs(root)
+  const mounted: string[] = []
+  const to = await resolver.pusher(`${host}/other/copy:v1@${root.desc.digest}`, {
+    sources: async () => ['team/app'],
+    onMounted: (digest, repository) => void mounted.push(`${digest} from ${repository}`),
+  })
+  await copyGraph(from, to, root.desc, children(from))
+  const blobs = root.below.map(({ desc }) => `${desc.digest} from team/app`)
+  t.deepEqual(mounted.toSorted(), blobs.toSorted())
+}
+
+const refusesPushes = ({ name, start }: RegistryShape): void =>
+  interop(`a push to a registry of the shape ${name} is refused in words`, async t => {
+    const { host, options } = await start(t)
+    const root = one('linux/amd64')
+    const from = new Blobs(root)
+    const { resolver } = quickResolver(t, options)
+    const to = await resolver.pusher(`${host}/team/app:v1@${root.desc.digest}`)
+    await t.throwsAsync(copyGraph(from, to, root.desc, children(from)), {
+      code: 'UNIMPLEMENTED',
+      message: /team\/app: blob .* does not allow POST \(405\).*read-only, a mirror/,
+    })
+  })
+
 for (const shape of registryShapes) pulls(shape)
+for (const shape of registryShapes) if (shape.writable) pushes(shape)
+for (const shape of registryShapes) if (!shape.writable) refusesPushes(shape)
+
+interop('a token server is asked for as much as a request needs, and as it wants to be asked', async t => {
+  const shape = registryShapes.find(({ name }) => name === 'tokens by GET alone')
+  const shaped = await shape?.start(t)
+  if (!shaped?.tokens) return t.fail('no such shape')
+  const { resolver } = quickResolver(t, shaped.options)
+  const root = one('linux/amd64')
+  const from = new Blobs(root)
+  const to = await resolver.pusher(`${shaped.host}/team/app:v1@${root.desc.digest}`)
+  await copyGraph(from, to, root.desc, children(from))
+  t.deepEqual(
+    shaped.tokens.asked.map(({ method, status, user, scopes }) => [method, status, user, ...scopes]),
+    [
+      ['POST', 405, undefined, 'repository:team/app:pull,push'],
+      ['GET', 200, 'keeper', 'repository:team/app:pull,push'],
+    ],
+  )
+})
+
+interop('nobody may pull what is public from a registry with tokens, and nothing else', async t => {
+  const shape = registryShapes.find(({ name }) => name === 'tokens by OAuth')
+  const shaped = await shape?.start(t)
+  if (!shaped) return t.fail('no such shape')
+  const known = quickResolver(t, shaped.options).resolver
+  const root = one('linux/amd64')
+  const from = new Blobs(root)
+  for (const repository of ['public/app', 'team/app']) {
+    const to = await known.pusher(`${shaped.host}/${repository}:v1@${root.desc.digest}`)
+    await copyGraph(from, to, root.desc, children(from))
+  }
+  const nobody = quickResolver(t, { ...shaped.options, credentials: noCredentials }).resolver
+  t.like(await nobody.resolve(`${shaped.host}/public/app:v1`), { digest: root.desc.digest })
+  await t.throwsAsync(nobody.resolve(`${shaped.host}/team/app:v1`), {
+    code: 'UNAUTHENTICATED',
+    message: /no credentials for host 127\.0\.0\.1:\d+ in auth\.json.*orlop login/,
+  })
+  const refresh = credentialFor(shaped.host, { identityToken: refreshToken })
+  const renewed = quickResolver(t, { ...shaped.options, credentials: refresh }).resolver
+  t.like(await renewed.resolve(`${shaped.host}/team/app:v1`), { digest: root.desc.digest })
+})
