@@ -38,7 +38,7 @@ export const registerCopy: Register = (command, context) => {
   command
     .argument('<source>', 'docker://…, oci:…, oci-archive:…, docker-archive:…, dir:… or store:…')
     .argument('<destination>', 'the same')
-    .option('-a, --all', 'copy all platforms, as --multi-arch all')
+    .option('--all', 'copy all platforms, as --multi-arch all')
     .addOption(
       new Option('--multi-arch <what>', 'of an index: one platform, everything, or the index alone')
         .choices(['system', 'all', 'index-only'])

@@ -22,15 +22,18 @@ import { type Descriptor, descriptorOf } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { maxManifestSize } from '../oci/document.ts'
 import { asObject, parseJson } from '../oci/json.ts'
-import { isConfig, isIndex, isManifest, mediaTypes } from '../oci/media-type.ts'
+import { isConfig, isIndex, isManifest, isNonDistributable, mediaTypes } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
 import { type CopyGraphOptions, ProgressBoard } from '../remotes/copy.ts'
+import type { Leaves } from './foreign-layers.ts'
 
 /** Options of `convertGraph`. */
 export interface ConvertGraphOptions extends CopyGraphOptions {
   readonly change: Change
   /** Leaves out entries of indexes; they are taken out of the index too. */
   readonly select?: Wrap | undefined
+  /** Layers that stay where their descriptors say; only asked of those that a licence keeps there. */
+  readonly leaves?: Leaves | undefined
   /** True: fail instead of changing any digest. */
   readonly preserve?: boolean | undefined
   /** Told what a conversion cannot keep, in words. */
@@ -57,7 +60,7 @@ export async function convertGraph(
   checkChange(options.change)
   const conversion = new Conversion(from, to, options)
   const { concurrency, signal } = options
-  const node: Node = { desc: root }
+  const node = nodeOf(root)
   conversion.board.announce(root)
   await dispatch(conversion.children, conversion.visit, [node], {
     concurrency,
@@ -79,14 +82,16 @@ const remembered = (handler: Handler): Handler => {
   }
 }
 
-/** A blob, and what its parent says of it. */
-interface Node {
+/** A blob, and what its parent says of it; a descriptor too, so that errors can name it. */
+interface Node extends Descriptor {
   readonly desc: Descriptor
   /** What a layer is without compression, by the config beside it. */
   readonly diffId?: Digest | undefined
   /** True for layers of artifacts. */
   readonly verbatim?: boolean
 }
+
+const nodeOf = (desc: Descriptor, more: Partial<Node> = {}): Node => ({ ...desc, desc, ...more })
 
 const keyOf = ({ desc, diffId, verbatim = false }: Node): string =>
   `${desc.mediaType} ${desc.digest} ${diffId ?? ''} ${verbatim}`
@@ -113,10 +118,10 @@ class Conversion {
   readonly children = async (node: Node, options: AbortOptions): Promise<readonly Node[]> => {
     const { desc } = node
     const below = await this.#selected(desc, options)
-    for (const child of below) this.board.announce(child)
+    for (const child of below) if (!(await this.#leaves(child, options))) this.board.announce(child)
     const nodes = isManifest(desc)
       ? await this.#ofManifest(below, options)
-      : below.map(child => ({ desc: child }))
+      : below.map(child => nodeOf(child))
     this.#below.set(keyOf(node), nodes)
     return nodes
   }
@@ -137,16 +142,16 @@ class Conversion {
     const [config, ...layers] = below
     if (config === undefined) return []
     const isImage = isConfig(config) || config.mediaType === mediaTypes.octetStream
-    if (!isImage) return below.map(desc => ({ desc, verbatim: true }))
+    if (!isImage) return below.map(desc => nodeOf(desc, { verbatim: true }))
     const changes = layers.some(({ mediaType }) => this.#mayChange(readLayerType(mediaType)))
-    if (!changes) return below.map(desc => ({ desc }))
+    if (!changes) return below.map(desc => nodeOf(desc))
     const { diffIds } = await readConfig(this.#from, config, options)
     if (diffIds.length !== layers.length)
       throw new OrlopError(
         'DATA_LOSS',
         `config ${config.digest}: has ${diffIds.length} diff ids for ${layers.length} layers`,
       )
-    return [{ desc: config }, ...layers.map((desc, at) => ({ desc, diffId: diffIds[at] }))]
+    return [nodeOf(config), ...layers.map((desc, at) => nodeOf(desc, { diffId: diffIds[at] }))]
   }
 
   #mayChange(type: LayerType | undefined): boolean {
@@ -172,7 +177,7 @@ class Conversion {
     const mediaType =
       wanted === now && format === type.format ? desc.mediaType : convertedLayerType(type, format, wanted)
     if (wanted === now) {
-      await this.#copy(desc, {}, options)
+      if (!(await this.#leaves(desc, options))) await this.#copy(desc, {}, options)
       return { ...desc, mediaType }
     }
     this.#refuse(desc)
@@ -187,6 +192,10 @@ class Conversion {
     })
     this.board.tell(desc, { type: 'committed', ref, offset: desc.size })
     return made
+  }
+
+  async #leaves(desc: Descriptor, options: AbortOptions): Promise<boolean> {
+    return isNonDistributable(desc) && (await this.#options.leaves?.(desc, options)) === true
   }
 
   /** Docker's plain layer type has been used for gzip too, so those bytes are asked where it matters. */

@@ -17,6 +17,7 @@ import type { Destination, Source } from '../transports/types.ts'
 import { convertGraph } from './convert-graph.ts'
 import { type CopySelection, type Selected, selectForCopy } from './copy-selection.ts'
 import { carrySignatures, type FoundSignatures, signaturesOf } from './copy-signatures.ts'
+import { dropLeft, type Leaves, leavesForeign } from './foreign-layers.ts'
 import { isDocument, localFirst } from './local-first.ts'
 
 /** Options of `copy`. */
@@ -78,17 +79,19 @@ export async function copy(
   const selected = await selectForCopy(blobs, root, options)
   refuseIndex(selected, destination)
   const signatures = await signaturesOf(source, destination, blobs, selected, options)
-  const target = await transfer(
-    { source, destination, blobs, selected, signatures },
-    { ...options, onProgress },
+  const left = [...selected.left]
+  const leaves = leavesForeign(blobs, destination.accepts.foreign === 'urls', ({ digest }) =>
+    left.push(`layer ${digest}, which stays at its URL`),
   )
+  const parts = { source, destination, blobs, selected, signatures, leaves }
+  const target = await transfer(parts, { ...options, onProgress })
   await destination.put(target, { signal })
   await carrySignatures(destination, signatures, { signal })
   return {
     source: root,
     target,
     signatures: signatures.reduce((count, { blobs: { length } }) => count + length, 0),
-    left: selected.left,
+    left,
     totals: totals.totals(),
   }
 }
@@ -107,25 +110,37 @@ interface Transfer {
   readonly blobs: Provider
   readonly selected: Selected
   readonly signatures: readonly FoundSignatures[]
+  readonly leaves: Leaves
 }
 
 async function transfer(parts: Transfer, options: CopyOptions): Promise<Descriptor> {
-  const { source, destination, blobs, selected, signatures } = parts
+  const { source, destination, blobs, selected, signatures, leaves } = parts
   const { root, select, keepsIndex } = selected
   const preserve = options.preserveDigests || signatures.length > 0
-  const change = changeFor(destination, options, preserve)
+  const isSparse = select !== undefined && keepsIndex
+  if (isSparse) refuseChange(root, options)
+  const change = isSparse ? {} : changeFor(destination, options, preserve)
   const { onProgress, signal } = options
   const concurrency = Math.min(options.concurrency ?? 3, destination.concurrency ?? Number.POSITIVE_INFINITY)
   const from = fromWhere(source, destination)
-  if (Object.keys(change).length === 0 && (select === undefined || keepsIndex)) {
+  if (Object.keys(change).length === 0 && (select === undefined || isSparse)) {
     const all = children(blobs)
-    const handler = select === undefined ? all : pipe(all, select)
+    const handler = pipe(all, ...(select === undefined ? [] : [select]), dropLeft(leaves))
     const labels = destination.store && labelsOf(all, from)
     await copyGraph(blobs, destination.blobs, root, handler, { concurrency, labels, onProgress, signal })
     return root
   }
   const more = { concurrency, labels: destination.store && from, onProgress, signal }
-  return convertGraph(blobs, destination.blobs, root, { change, select, preserve, ...more })
+  return convertGraph(blobs, destination.blobs, root, { change, select, preserve, leaves, ...more })
+}
+
+/** What an index lists and is not copied has no new digest that it could list. */
+function refuseChange({ digest }: Descriptor, { format, compression }: CopyOptions): void {
+  if (format === undefined && compression === undefined) return
+  throw new OrlopError(
+    'FAILED_PRECONDITION',
+    `index ${digest}: lists more than is copied, so neither its format nor the compression of layers can change`,
+  )
 }
 
 /** What is asked for, and what the destination needs. */

@@ -41,6 +41,8 @@ export interface Accepts {
   readonly tolerant?: true
   /** False: one manifest, and no index. */
   readonly indexes: boolean
+  /** `urls`: foreign layers stay where their descriptors say; absent: they come along where the source has them. */
+  readonly foreign?: 'urls'
   /** True: only layers without compression. */
   readonly plainLayers?: true
 }

@@ -23,7 +23,7 @@ export interface Rewritten {
  * An index or manifest with other children, in another format or both; `undefined` when nothing changes.
  *
  * Known fields come in the order in which Go's programs write them, and without blanks, so that the same conversion by
- * `ctr` gives the same digest; others are kept behind them. Docker's format has no annotations: they are left out and
+ * `ctr`, or from OCI to Docker by skopeo, gives the same digest; others are kept behind them. Docker's format has no annotations: they are left out and
  * told of.
  *
  * @param json  the document as it was parsed
@@ -40,27 +40,19 @@ export function rewriteDocument(
   format: Format | undefined,
 ): Rewritten | undefined {
   if (mediaType === desc.mediaType && children.every(isSame)) return undefined
-  const lost: string[] = []
   const toDocker = format === 'docker'
   if (toDocker) refuseInDocker(desc, json, children)
-  const entries = isIndex(desc) ? { manifests: entriesOf(json.manifests, children, toDocker, lost) } : {}
-  const [config, ...layers] = children
-  const parts = isIndex(desc)
-    ? entries
-    : {
-        config: entryOf(json.config, config, toDocker, lost),
-        layers: entriesOf(json.layers, layers, toDocker, lost),
-      }
+  const entries = new Entries(toDocker, toDocker && !isDockerType(desc) ? skopeoFields : goFields)
   const { annotations } = json
-  if (toDocker && isObject(annotations) && Object.keys(annotations).length > 0)
-    lost.push(`annotations of ${desc.digest}`)
   const changed = {
     ...json,
     // One that says nothing of itself goes on so, unless it changes.
     ...((json.mediaType !== undefined || mediaType !== desc.mediaType) && { mediaType }),
-    ...parts,
+    ...entries.of(desc, json, children),
     annotations: toDocker ? undefined : annotations,
   }
+  const isAnnotated = isObject(annotations) && Object.keys(annotations).length > 0
+  const lost = [...(toDocker && isAnnotated ? [`annotations of ${desc.digest}`] : []), ...entries.lost]
   return { bytes: Buffer.from(stringify(inOrder(changed, documentFields))), mediaType, lost }
 }
 
@@ -83,21 +75,7 @@ function refuseInDocker(
     if (json[field] !== undefined && json[field] !== null) refuse(`its "${field}"`)
   const fits = isIndex(desc) ? isManifest : isDockerType
   const strange = children.find(({ after }) => after !== undefined && !fits(after))
-  if (strange !== undefined) refuse(`${strange.before.digest}, a ${strange.before.mediaType},`)
-}
-
-function entriesOf(
-  list: unknown,
-  children: readonly ChildChange[],
-  toDocker: boolean,
-  lost: string[],
-): readonly JsonObject[] {
-  const raw: readonly unknown[] = Array.isArray(list) ? list : []
-  const digests = new Map(children.map(({ before, after }) => [before.digest as string, after?.digest]))
-  return children.flatMap((child, at) => {
-    if (child.after === undefined) return []
-    return [pointing(entryOf(raw[at], child, toDocker, lost), digests)]
-  })
+  if (strange !== undefined) refuse(`${strange.before.digest} of type ${strange.before.mediaType}`)
 }
 
 /** Where BuildKit says which manifest of the index an attestation is about. */
@@ -117,33 +95,64 @@ function pointing(entry: JsonObject, digests: ReadonlyMap<string, string | undef
 const ofBytes =
   /^(?:containerd\.io\/snapshot\/stargz\/|io\.containers\.estargz\.|io\.github\.containers\.zstd-chunked\.)/
 
-function entryOf(
-  raw: unknown,
-  child: ChildChange | undefined,
-  toDocker: boolean,
-  lost: string[],
-): JsonObject {
-  const entry = isObject(raw) ? raw : {}
-  const { before, after } = child ?? {}
-  if (before === undefined || after === undefined) return entry
-  const { mediaType, digest, size } = after
-  const isOther = digest !== before.digest
-  const kept = Object.entries(isObject(entry.annotations) ? entry.annotations : {}).filter(
-    ([key]) => !isOther || !ofBytes.test(key),
-  )
-  if (toDocker && kept.length > 0) lost.push(`annotations of ${digest}`)
-  const annotations = toDocker || kept.length === 0 ? undefined : Object.fromEntries(kept)
-  const changed: JsonObject = {
-    ...entry,
-    mediaType,
-    digest,
-    size,
-    annotations,
-    // They lead to the old bytes.
-    ...(isOther && { urls: undefined, data: undefined }),
-    ...(toDocker && { data: undefined, artifactType: undefined }),
+/** The parts of a document that point at its children. */
+class Entries {
+  /** What was left out, in words. */
+  readonly lost: string[] = []
+  readonly #toDocker: boolean
+  readonly #fields: readonly string[]
+
+  constructor(toDocker: boolean, fields: readonly string[]) {
+    this.#toDocker = toDocker
+    this.#fields = fields
   }
-  return inOrder(changed, entryFields)
+
+  of(desc: Pick<Descriptor, 'mediaType'>, json: JsonObject, children: readonly ChildChange[]): JsonObject {
+    if (isIndex(desc)) return { manifests: this.#list(json.manifests, children) }
+    const [config, ...layers] = children
+    return { config: this.#entry(json.config, config), layers: this.#list(json.layers, layers) }
+  }
+
+  #list(list: unknown, children: readonly ChildChange[]): readonly JsonObject[] {
+    const raw: readonly unknown[] = Array.isArray(list) ? list : []
+    const digests = new Map<string, string | undefined>(
+      children.map(({ before, after }) => [before.digest, after?.digest]),
+    )
+    return children.flatMap((child, at) =>
+      child.after === undefined ? [] : [pointing(this.#entry(raw[at], child), digests)],
+    )
+  }
+
+  #entry(raw: unknown, child: ChildChange | undefined): JsonObject {
+    const entry = isObject(raw) ? raw : {}
+    const { before, after } = child ?? {}
+    if (before === undefined || after === undefined) return entry
+    const { mediaType, digest, size } = after
+    const isOther = digest !== before.digest
+    const { platform } = entry
+    const changed: JsonObject = {
+      ...entry,
+      mediaType,
+      digest,
+      size,
+      annotations: this.#annotations(entry, isOther, digest),
+      ...(isObject(platform) && { platform: inOrder(platform, platformFields) }),
+      // They lead to the old bytes.
+      ...(isOther && { urls: undefined, data: undefined }),
+      ...(this.#toDocker && { data: undefined, artifactType: undefined }),
+    }
+    return inOrder(changed, this.#fields)
+  }
+
+  #annotations({ annotations }: JsonObject, isOther: boolean, digest: string): JsonObject | undefined {
+    const kept = Object.entries(isObject(annotations) ? annotations : {}).filter(
+      ([key]) => !isOther || !ofBytes.test(key),
+    )
+    if (kept.length === 0) return undefined
+    if (!this.#toDocker) return Object.fromEntries(kept)
+    this.lost.push(`annotations of ${digest}`)
+    return undefined
+  }
 }
 
 const documentFields = [
@@ -158,9 +167,10 @@ const documentFields = [
     'annotations',
   ],
 ]
-const entryFields = [
-  ...['mediaType', 'digest', 'size', 'urls', 'annotations', 'data', 'platform', 'artifactType'],
-]
+const entryFields = ['urls', 'annotations', 'data', 'platform', 'artifactType']
+const goFields = ['mediaType', 'digest', 'size', ...entryFields]
+const skopeoFields = ['mediaType', 'size', 'digest', ...entryFields]
+const platformFields = ['architecture', 'os', 'os.version', 'os.features', 'variant']
 
 /** Known fields first, in their order; without those that are undefined. */
 const inOrder = (json: JsonObject, fields: readonly string[]): JsonObject => {
