@@ -87,12 +87,22 @@ export class ByteReader implements AsyncDisposable {
   async #fill(): Promise<boolean> {
     while (this.#chunk.byteLength === 0 && !this.#ended) {
       this.#signal?.throwIfAborted()
-      const { done, value } = await this.#iterator.next()
+      const { done, value } = await this.#next()
       if (done) this.#ended = true
       else this.#chunk = value
     }
     this.#signal?.throwIfAborted()
     return this.#chunk.byteLength > 0
+  }
+
+  /** A source that is closed beneath a read, for the signal, fails in its own words. */
+  async #next(): Promise<IteratorResult<Uint8Array>> {
+    try {
+      return await this.#iterator.next()
+    } catch (error) {
+      this.#signal?.throwIfAborted()
+      throw error
+    }
   }
 
   #cutOff(missing: number): OrlopError {

@@ -7,11 +7,11 @@ import type { ByteSource } from './types.ts'
 const chunkSize = 512 * 1024
 
 /**
- * The bytes of a file from its start, one read ahead of who takes them. Opened by the first `next()`; leaving the loop
- * closes it. Read once.
+ * The bytes of a regular file from its start, one read ahead of who takes them. Opened by the first `next()`; leaving the
+ * loop closes it. Read once.
  *
  * @throws NOT_FOUND, PERMISSION_DENIED  as the file system says
- * @throws INVALID_ARGUMENT  a directory
+ * @throws INVALID_ARGUMENT  a directory, a pipe or another thing that is no file
  */
 export class FileSource implements ByteSource, AsyncIterator<Uint8Array, undefined, undefined> {
   readonly #file: string
@@ -63,9 +63,10 @@ export class FileSource implements ByteSource, AsyncIterator<Uint8Array, undefin
   async #open(): Promise<FileHandle> {
     if (this.#handle !== undefined) return this.#handle
     this.#handle = await fs.open(this.#file)
-    if ((await this.#handle.stat()).isDirectory())
-      throw new OrlopError('INVALID_ARGUMENT', `file ${this.#file}: is a directory`)
-    return this.#handle
+    const stats = await this.#handle.stat()
+    if (stats.isFile()) return this.#handle
+    const kind = stats.isDirectory() ? 'is a directory' : 'is no regular file'
+    throw new OrlopError('INVALID_ARGUMENT', `file ${this.#file}: ${kind}`)
   }
 
   /** Each chunk is a buffer of its own: who was given one may keep it. */

@@ -36,7 +36,7 @@ const maxMetadata = 1024 * 1024
  * source between two entries; what comes after them is not looked at. Leaving the loop closes the source.
  *
  * @throws DATA_LOSS  a header whose checksum is wrong, or a tar that is cut off
- * @throws INVALID_ARGUMENT  a field or pax record that cannot be read, a name that is empty, has a NUL, or more than 4096 bytes
+ * @throws INVALID_ARGUMENT  bytes that are no tar; a field or pax record that cannot be read, a name that is empty, has a NUL, or more than 4096 bytes
  * @throws RESOURCE_EXHAUSTED  more than `maxEntries` headers, or more than 1 MiB of names and records of one entry
  */
 export async function* readTar(
@@ -70,8 +70,7 @@ class TarReader {
     let before = nothing
     for (;;) {
       const at = `${this.#what}: header at byte ${this.#reader.offset}`
-      const block = await this.#header()
-      const raw = block && parseHeader(block, at)
+      const { block, raw } = await this.#header(at)
       if (block === undefined || raw === undefined) {
         await this.#end(block, before)
         return undefined
@@ -83,13 +82,16 @@ class TarReader {
     }
   }
 
-  async #header(): Promise<Uint8Array | undefined> {
+  /** The next header and its block; without a header at the end. */
+  async #header(at: string): Promise<{ readonly block?: Uint8Array; readonly raw?: RawHeader }> {
     const isFirst = this.#reader.offset === 0
     try {
-      return await this.#reader.exactly(blockSize)
+      const block = await this.#reader.exactly(blockSize)
+      const raw = block && parseHeader(block, at)
+      return { ...(block && { block }), ...(raw && { raw }) }
     } catch (error) {
       if (!isFirst || !hasCode(error, 'DATA_LOSS')) throw error
-      throw new OrlopError('DATA_LOSS', `${this.#what}: not a tar: it has less than ${blockSize} bytes`)
+      throw new OrlopError('INVALID_ARGUMENT', `${this.#what}: not a tar`, { cause: error })
     }
   }
 

@@ -251,9 +251,16 @@ const isRefused = test.macro<[Buffer, string, RegExp]>({
 
 const x = (entry: RawEntry): Buffer => rawTar(entry)
 const after = (...before: readonly Buffer[]): Buffer => rawTar(...before, { name: 'x' })
-test('a checksum that is wrong', isRefused, x({ checksum: '000000\0 ' }), 'DATA_LOSS', /checksum/)
-test('text', isRefused, Buffer.from('x'.repeat(600)), 'DATA_LOSS', /checksum/)
-test('less than a block', isRefused, Buffer.from('<html>'), 'DATA_LOSS', /not a tar/)
+test(
+  'a first checksum that is wrong',
+  isRefused,
+  x({ checksum: '000000\0 ' }),
+  'INVALID_ARGUMENT',
+  /not a tar/,
+)
+test('a checksum that is wrong', isRefused, rawTar({}, { checksum: '000000\0 ' }), 'DATA_LOSS', /checksum/)
+test('text', isRefused, Buffer.from('x'.repeat(600)), 'INVALID_ARGUMENT', /not a tar/)
+test('less than a block', isRefused, Buffer.from('<html>'), 'INVALID_ARGUMENT', /not a tar/)
 test(
   'a header that is cut off',
   isRefused,

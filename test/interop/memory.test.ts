@@ -2,6 +2,7 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import test from 'ava'
+import { peakMemory } from '../support/peak-memory.ts'
 import { orlop, start } from '../support/run.ts'
 import { storedDigests } from '../support/store-files.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
@@ -27,23 +28,17 @@ test.serial('pull of a blob of 2 GiB stays within 200 MiB of memory', async t =>
     registry.child.stdout?.once('data', (line: Buffer) => resolve(line.toString().trim()))
   })
   const root = path.join(directory, 'root')
-  const peak = path.join(directory, 'peak')
-  const env = { NODE_OPTIONS: `--import=${writePeak}`, PEAK_FILE: peak }
+  const peak = await peakMemory(t)
+  const { env } = peak
   const pull = await orlop(['--root', root, 'images', 'pull', '--all-platforms', `${host}/big:1`], {
     env,
     deadline: 600_000,
   })
   t.is(pull.code, 0, pull.stderr)
   t.is((await storedDigests(root)).length, 3)
-  const bytes = Number(await fs.readFile(peak, 'utf8')) * 1024
+  const bytes = await peak.bytes()
   t.log(`${Math.round(bytes / MiB)} MiB at most`)
   t.true(bytes > 10 * MiB && bytes < 200 * MiB, `${Math.round(bytes / MiB)} MiB at most`)
 })
 
 const bigBlobRegistry = fileURLToPath(new URL('../support/big-blob-registry.js', import.meta.url))
-
-// Loaded into the measured process: at its end it writes down the most memory that it ever held, in KiB.
-const writePeak = `data:text/javascript,${encodeURIComponent(
-  `import fs from 'node:fs'; process.on('exit', () =>
-     fs.writeFileSync(process.env.PEAK_FILE, String(process.resourceUsage().maxRSS)))`,
-)}`

@@ -1,8 +1,13 @@
+import { open } from 'node:fs'
+import fs from 'node:fs/promises'
+import net from 'node:net'
 import process from 'node:process'
+import type { Readable } from 'node:stream'
+import { promisify } from 'node:util'
 import { Option } from 'commander'
 import { FileSource } from '../../archive/file-source.ts'
 import type { ByteSource } from '../../archive/types.ts'
-import { OrlopError } from '../../errors.ts'
+import { fromErrno, OrlopError } from '../../errors.ts'
 import { type Loaded, load } from '../../runtime/import.ts'
 import { collect, newLabels, wantedPlatforms } from '../arguments.ts'
 import { progressFor } from '../progress.ts'
@@ -55,7 +60,7 @@ export const registerImport: Register = (noun, { out, signal, scope, options: gl
       const opened = await scope()
       const progress = await progressFor(global)
       try {
-        const loaded = await load(opened, sourceOf(file, signal), {
+        const loaded = await load(opened, await sourceOf(file, signal), {
           what: file === '-' ? 'stdin' : file,
           platforms,
           labels,
@@ -93,8 +98,20 @@ export const registerImport: Register = (noun, { out, signal, scope, options: gl
   }
 }
 
-function sourceOf(file: string, signal: AbortSignal): ByteSource {
-  if (file !== '-') return new FileSource(file, { signal })
-  signal.addEventListener('abort', () => process.stdin.destroy(), { once: true })
-  return process.stdin
+/** A file, stdin, or a pipe, as a shell's `<(…)` is one. */
+async function sourceOf(file: string, signal: AbortSignal): Promise<ByteSource> {
+  const isPipe = file !== '-' && (await fs.stat(file).catch(() => undefined))?.isFIFO()
+  if (file !== '-' && !isPipe) return new FileSource(file, { signal })
+  const pipe = isPipe ? await openPipe(file) : process.stdin
+  signal.addEventListener('abort', () => pipe.destroy(), { once: true })
+  return pipe
+}
+
+/** As a socket, for a read of a file cannot be given up. */
+async function openPipe(file: string): Promise<Readable> {
+  try {
+    return new net.Socket({ fd: await promisify(open)(file, 'r'), readable: true, writable: false })
+  } catch (error) {
+    throw fromErrno(error, `file ${file}`)
+  }
 }
