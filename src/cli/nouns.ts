@@ -13,7 +13,7 @@ export const nouns: readonly Noun[] = [
   {
     name: 'images',
     aliases: ['image', 'i'],
-    summary: 'pull, list, check, size, tag and delete images',
+    summary: 'pull, import, export, list, check, size, tag and delete images',
     load: async () => (await import('./images/images.ts')).registerImages,
   },
   {

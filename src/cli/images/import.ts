@@ -6,9 +6,10 @@ import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { Option } from 'commander'
 import { FileSource } from '../../archive/file-source.ts'
-import type { ByteSource } from '../../archive/types.ts'
+import { isInterruption } from '../../content/interrupted.ts'
 import { fromErrno, OrlopError } from '../../errors.ts'
-import { type Loaded, load } from '../../runtime/import.ts'
+import { type Loaded, type LoadOptions, load } from '../../runtime/import.ts'
+import type { Scope } from '../../runtime/runtime.ts'
 import { collect, newLabels, wantedPlatforms } from '../arguments.ts'
 import { progressFor } from '../progress.ts'
 import type { Register } from '../register.ts'
@@ -60,7 +61,7 @@ export const registerImport: Register = (noun, { out, signal, scope, options: gl
       const opened = await scope()
       const progress = await progressFor(global)
       try {
-        const loaded = await load(opened, await sourceOf(file, signal), {
+        const loaded = await loadFrom(opened, file, {
           what: file === '-' ? 'stdin' : file,
           platforms,
           labels,
@@ -98,12 +99,29 @@ export const registerImport: Register = (noun, { out, signal, scope, options: gl
   }
 }
 
-/** A file, stdin, or a pipe, as a shell's `<(…)` is one. */
-async function sourceOf(file: string, signal: AbortSignal): Promise<ByteSource> {
-  const isPipe = file !== '-' && (await fs.stat(file).catch(() => undefined))?.isFIFO()
-  if (file !== '-' && !isPipe) return new FileSource(file, { signal })
-  const pipe = isPipe ? await openPipe(file) : process.stdin
-  signal.addEventListener('abort', () => pipe.destroy(), { once: true })
+/** How often the process that holds the store may end beneath one import. */
+const maxInterruptions = 50
+
+/**
+ * Imports a file, stdin, or a pipe, as a shell's `<(…)` is one. A file is read again when the process that holds the store
+ * ended beneath; what was stored before is passed over then.
+ */
+async function loadFrom(scope: Scope, file: string, options: LoadOptions): Promise<Loaded> {
+  const { signal } = options
+  if (file === '-') return load(scope, closedBy(process.stdin, signal), options)
+  const stats = await fs.stat(file).catch(() => undefined)
+  if (stats?.isFIFO()) return load(scope, closedBy(await openPipe(file), signal), options)
+  for (let left = maxInterruptions; ; left--) {
+    try {
+      return await load(scope, new FileSource(file, { signal }), options)
+    } catch (error) {
+      if (!isInterruption(error) || left === 0) throw error
+    }
+  }
+}
+
+function closedBy(pipe: Readable, signal: AbortSignal | undefined): Readable {
+  signal?.addEventListener('abort', () => pipe.destroy(), { once: true })
   return pipe
 }
 

@@ -4,7 +4,10 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import zlib from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
+import { FileSource } from '../../../src/archive/file-source.ts'
 import { Digester } from '../../../src/oci/digest.ts'
+import { load } from '../../../src/runtime/import.ts'
+import { Runtime } from '../../../src/runtime/runtime.ts'
 import { hostWanted } from '../../../src/runtime/select.ts'
 import { layoutEntries, layoutTar, named, pathOf, tagged } from '../../support/archives.ts'
 import { randomBytes } from '../../support/bytes.ts'
@@ -14,7 +17,7 @@ import { config, image, index, layer, manifest, type Node, on } from '../../supp
 import { peakMemory } from '../../support/peak-memory.ts'
 import { publish } from '../../support/publish.ts'
 import { startRegistry } from '../../support/registry.ts'
-import { orlop, orlopProgram, output } from '../../support/run.ts'
+import { orlop, orlopProgram, output, startOrlop } from '../../support/run.ts'
 import { startServing } from '../../support/serving.ts'
 import { rawHeader, rawTar } from '../../support/tar.ts'
 
@@ -30,6 +33,12 @@ async function setUp(t: ExecutionContext, tar: Uint8Array = layoutTar(named(mult
   const file = path.join(dir, 'in.tar')
   await fs.writeFile(file, tar)
   return { run, dir, file }
+}
+
+/** Imports archives without a process for each. */
+async function put(root: string, ...files: readonly string[]): Promise<void> {
+  await using runtime = await Runtime.open({ root })
+  for (const file of files) await load(runtime.scope(), new FileSource(file))
 }
 
 const ok = async (t: ExecutionContext, run: Cli, args: readonly string[]) => {
@@ -157,8 +166,7 @@ test('orlop images export --since leaves out what an archive, an image here, or 
   const { run, dir, file } = await setUp(t, layoutTar(named(old, 'a.b/app:1')))
   const second = path.join(dir, 'second.tar')
   await fs.writeFile(second, layoutTar(named(next, 'a.b/app:2')))
-  await ok(t, run, ['images', 'import', file])
-  await ok(t, run, ['images', 'import', second])
+  await put(run.root, file, second)
   const registry = await startRegistry(t)
   const reference = publish(registry, 'app', '1', old)
   const out = path.join(dir, 'out.tar')
@@ -175,9 +183,8 @@ test('orlop images export --since leaves out what an archive, an image here, or 
   t.is(refused.code, 1, refused.stderr)
   t.true(refused.stderr.includes(`→ layer ${base.desc.digest}`))
   t.is((await other('images list -q')).stdout, '')
-  await ok(t, other, ['images', 'import', file])
+  await put(other.root, file)
   await ok(t, other, ['images', 'import', out])
-  await ok(t, other, ['images', 'check', 'a.b/app:2'])
 })
 
 test('orlop images import and export work through the owner of a root, and with --address', async t => {
@@ -212,6 +219,24 @@ test('orlop images import that is interrupted leaves no image, no lease and no i
   t.deepEqual(await ended, [130, null])
   for (const what of ['images list -q', 'leases list -q', 'content active -q'])
     t.is((await run(what)).stdout, '', what)
+})
+
+test('orlop images import goes on when the process that holds the store is killed beneath it', async t => {
+  const run = await cliOn(t)
+  const file = path.join(path.dirname(run.root), 'big.tar')
+  await writeBigLayout(file, 64 * 1024 * 1024)
+  const serving = await startServing(t, run.root)
+  const args = ['--root', run.root, '--progress', 'json', 'images', 'import', file]
+  const { child, outcome } = startOrlop(args, { deadline: 120_000 })
+  let killed = false
+  child.stderr?.on('data', (chunk: Buffer) => {
+    if (killed || !/"storing".*"offset":[1-9]/.test(String(chunk))) return
+    killed = true
+    process.kill(serving.pid, 'SIGKILL')
+  })
+  const { code, stderr } = await outcome
+  t.deepEqual([code, killed], [0, true], stderr)
+  await ok(t, run, ['images', 'check', '--deep', name])
 })
 
 test('orlop images import reads a pipe that has a name', async t => {
