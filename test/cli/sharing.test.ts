@@ -1,20 +1,21 @@
+import { setTimeout } from 'node:timers/promises'
 import test, { type ExecutionContext } from 'ava'
 import { randomBytes } from '../support/bytes.ts'
 import { cliOn, linesOf } from '../support/cli.ts'
 import { config, layer, manifest } from '../support/image.ts'
 import { publish } from '../support/publish.ts'
-import { startRegistry } from '../support/registry.ts'
+import { startRegistry, type TestRegistry } from '../support/registry.ts'
 import { type Outcome, orlop, startOrlop } from '../support/run.ts'
 import { startServing } from '../support/serving.ts'
 import { startSharing } from '../support/shared.ts'
-import { corruptDigests } from '../support/store-files.ts'
+import { corruptDigests, storedIngests } from '../support/store-files.ts'
 
 /** A root, a registry with some images, and `orlop` at once. */
 async function setUp(t: ExecutionContext) {
   const [run, registry] = await Promise.all([cliOn(t), startRegistry(t)])
   const shared = layer(randomBytes('shared', 700_000))
   const names = ['a', 'b', 'c', 'd'].map(name =>
-    publish(registry, name, '1', manifest(config(), shared, layer(randomBytes(name, 400_000)))),
+    publish(registry, name, '1', manifest(config(), shared, layer(randomBytes(name, 1_200_000)))),
   )
   const start = (line: string) => startOrlop(['--root', run.root, ...line.split(' ')], { deadline: 150_000 })
   return { run, registry, names, start }
@@ -31,18 +32,9 @@ test('orlop: twenty at once on one root, that read, pull, tag, delete and prune,
   const lines = [
     ...[b, c, d, b, c].map(name => `images pull ${name}`),
     ...Array.from({ length: 5 }, (_, at) => `images tag ${a} tag:${at}`),
-    ...[
-      'images list',
-      `images check ${a}`,
-      'content list',
-      `images size ${a}`,
-      'leases list',
-      'namespaces list',
-    ],
-    `images delete --sync ${a}-none`,
-    'images delete nobody:1',
-    'images prune --filter name==nobody',
-    'gc run',
+    ...['images list', `images check ${a}`, 'content list', 'check --quick', 'df'],
+    ...['images delete nobody:1', 'gc plan', 'gc run'],
+    ...['images prune --filter name==nobody', 'images prune --keep-last 9'],
   ]
   t.is(lines.length, 20)
   for (const outcome of await Promise.all(lines.map(line => start(line).outcome))) check(t, outcome)
@@ -69,10 +61,7 @@ test('orlop: owners that are killed at random take nothing with them, and stop n
       start(`namespaces create made${round}`),
       start('images list'),
     ]
-    await Promise.race([
-      Promise.all(work.map(one => one.outcome)),
-      new Promise(resolve => setTimeout(resolve, 400 + Math.random() * 1500)),
-    ])
+    await Promise.race([Promise.all(work.map(one => one.outcome)), setTimeout(400 + Math.random() * 1500)])
     child.kill('SIGKILL')
     await outcome
     for (const one of work) check(t, await one.outcome)
@@ -80,6 +69,61 @@ test('orlop: owners that are killed at random take nothing with them, and stop n
     check(t, await run(`-n ${namespace} images check ${name}`))
   }
   t.deepEqual(linesOf(await run('namespaces list -q')).toSorted(), made.toSorted())
+  t.deepEqual(await corruptDigests(run.root), [])
+  check(t, await run('check'))
+})
+
+/** Holds back the second half of a repository's blobs until it is let go; tells how many wait. */
+function holdBack(registry: TestRegistry, repository: string) {
+  const waiting: (() => void)[] = []
+  let isOpen = false
+  registry.always(new RegExp(`/${repository}/blobs/`), ({ request, response, answer }) => {
+    const { status, headers, body } = answer()
+    response.writeHead(status, { ...headers, 'content-length': body.byteLength })
+    const end = (): void => void response.end(request.method === 'HEAD' ? undefined : body.subarray(half))
+    const half = request.method === 'HEAD' ? 0 : body.byteLength >> 1
+    response.write(body.subarray(0, half))
+    if (isOpen) end()
+    else waiting.push(end)
+  })
+  return {
+    untilWaiting: async (count: number): Promise<void> => {
+      while (waiting.length < count) await setTimeout(10)
+    },
+    letGo: (): void => {
+      isOpen = true
+      for (const end of waiting) end()
+    },
+  }
+}
+
+test('orlop: an owner that is killed amid its own pull takes no other pull with it, and its own goes on later', async t => {
+  const { run, registry, names, start } = await setUp(t)
+  const [a = '', b = '', c = ''] = names
+  const [ofOwner, ofGuest] = [holdBack(registry, 'a'), holdBack(registry, 'b')]
+  const owner = start(`images pull ${a}`)
+  await ofOwner.untilWaiting(3)
+  while (!(await storedIngests(run.root)).some(({ size }) => size > 0)) await setTimeout(10)
+  // The images share blobs, of which a namespace fetches each once.
+  const guest = start(`-n guest images pull ${b}`)
+  await ofGuest.untilWaiting(3)
+  check(t, await run(`-n other images pull ${c}`))
+  owner.child.kill('SIGKILL')
+  await owner.outcome
+  const others = ['namespaces create n', 'images list', 'gc run'].map(line => start(line).outcome)
+  ofGuest.letGo()
+  for (const outcome of [...(await Promise.all(others)), await guest.outcome]) check(t, outcome)
+  const before = registry.requests.length
+  ofOwner.letGo()
+  check(t, await run(`images pull ${a}`))
+  const ranges = registry.requests.slice(before).map(({ headers }) => headers.range)
+  t.true(
+    ranges.some(range => /^bytes=[1-9]/.test(range ?? '')),
+    'what the owner had is not fetched again',
+  )
+  for (const image of [a, `-n guest ${b}`, `-n other ${c}`]) {
+    check(t, await run(`images check ${image}`))
+  }
   t.deepEqual(await corruptDigests(run.root), [])
   check(t, await run('check'))
 })
