@@ -18,11 +18,15 @@ export function addPolicyOptions(command: Command, { insecure = true } = {}): Co
     'a policy.json that must accept the image; by default ~/.config/containers/policy.json, else /etc/containers/policy.json',
   )
   if (insecure) command.option('--insecure-policy', 'accept any image, whatever policy there is')
-  return command.option(
+  return addPlacesOption(command)
+}
+
+/** Adds the option that says where signatures are. */
+export const addPlacesOption = (command: Command): Command =>
+  command.option(
     '--registries.d <dir>',
     'where it is said where signatures are; by default that of ~/.config/containers, else of /etc/containers',
   )
-}
 
 /**
  * The policy that the options name, else that of the user or machine; `undefined`, which accepts anything, when there is none.
@@ -42,6 +46,8 @@ export async function openPolicy(
 }
 
 /** Where signatures are looked for, as the options say. */
-export const signaturePlacesOf = (options: PolicyOptions): RegistrySignaturesOptions => ({
+export const signaturePlacesOf = (
+  options: Pick<PolicyOptions, 'registries.d'>,
+): RegistrySignaturesOptions => ({
   directory: options['registries.d'],
 })

@@ -58,10 +58,12 @@ export interface SignatureSource {
 /** Takes signatures of manifests. */
 export interface SignatureSink {
   /**
-   * Adds signatures to those that are there; the same one is not added twice.
+   * Throws unless there is a place for such signatures of an image; writes nothing.
    *
-   * @throws UNIMPLEMENTED  there is no place for signatures of this format; the text says what to configure
+   * @throws FAILED_PRECONDITION  the text says what to configure
    */
+  checkPlace(reference: string, signatures: readonly Signature[]): Promise<void>
+  /** Adds signatures to those that are there; the same one is not added twice. Throws as `checkPlace`. */
   putSignatures(
     reference: string,
     digest: Digest,

@@ -60,6 +60,7 @@ export type { ParallelRanges } from './registry/parallel.ts'
 export { RateLimits, type RateLimitsOptions, type RateOptions } from './registry/rate.ts'
 export { RegistryResolver, type RegistryResolverOptions } from './registry/resolver.ts'
 export type { RetryPolicy } from './registry/retry.ts'
+export { RegistrySignatures, type RegistrySignaturesOptions } from './registry/signatures.ts'
 export type {
   FetchedManifest,
   Fetcher,

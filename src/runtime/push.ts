@@ -7,6 +7,7 @@ import { pipe } from '../handlers/pipe.ts'
 import { type FindReferrers, referrers } from '../handlers/referrers.ts'
 import { skipNonDistributable } from '../handlers/skip.ts'
 import type { EntryReport } from '../images/completeness.ts'
+import type { SignatureSink } from '../images/signature.ts'
 import { storedReferrers } from '../images/stored-referrers.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
@@ -15,6 +16,7 @@ import type { AbortOptions } from '../options.ts'
 import { copyGraph } from '../remotes/copy.ts'
 import { type OnProgress, ProgressTotals, type Totals } from '../remotes/progress.ts'
 import type { Pusher, WritingResolver } from '../remotes/types.ts'
+import { carry, checkPlace, type Signed, signaturesBelow } from './carried-signatures.ts'
 import type { LocalContent } from './documents.ts'
 import { isDocument } from './local-first.ts'
 import { lookup } from './lookup.ts'
@@ -27,6 +29,8 @@ import type { Wanted } from './select.ts'
 export interface PushParts {
   readonly resolver: WritingResolver
   readonly scope: Scope
+  /** Takes the signatures that the store has of the image; absent: they stay behind. */
+  readonly signatures?: SignatureSink | undefined
 }
 
 /** Options of `push`. */
@@ -44,6 +48,8 @@ export interface PushOptions extends AbortOptions {
   readonly nonDistributable?: boolean | undefined
   /** True: what refers to it and is here goes along: signatures, bills of materials; see `storedReferrers`. */
   readonly referrers?: boolean | undefined
+  /** True: signatures stay behind. */
+  readonly removeSignatures?: boolean | undefined
   /** Blobs on their way at one time; default 3. */
   readonly concurrency?: number | undefined
   readonly onProgress?: OnProgress | undefined
@@ -57,6 +63,8 @@ export interface Pushed {
   readonly target: Descriptor
   /** Entries of the image that were left out. */
   readonly skipped: readonly EntryReport[]
+  /** Signatures that went along, those that were there among them. */
+  readonly signatures: number
   /** `fetched` are the bytes that were sent, `reused` those that the registry had. */
   readonly totals: Totals
 }
@@ -70,7 +78,7 @@ export interface Pushed {
  * @param reference  where to: a full one, `ghcr.io/owner/name:tag`; with a digest it must be that of what is pushed
  * @throws NOT_FOUND  no such image, no manifest for a platform, or blobs that are not here (see `onMissing`)
  * @throws UNAUTHENTICATED, PERMISSION_DENIED, RESOURCE_EXHAUSTED, UNAVAILABLE  as the registry says
- * @throws FAILED_PRECONDITION  the tag may not be changed, or there is no host to push to
+ * @throws FAILED_PRECONDITION  the tag may not be changed, there is no host to push to, or no place for its signatures
  * @throws DATA_LOSS  bytes here are not what their digest says
  * @throws INVALID_ARGUMENT  not a reference, or the registry does not like the image
  */
@@ -91,9 +99,21 @@ export async function push(parts: PushParts, reference: string, options: PushOpt
   if (place.digest !== undefined && place.digest !== target.digest)
     throw new OrlopError('INVALID_ARGUMENT', `reference ${reference}: what is pushed is ${target.digest}`)
   const source = cached(firstOf(plan.content, ...fetchers), { keeps: isDocument })
+  const signed = await signaturesOf(parts, source, target, options)
+  const at = parts.signatures && { sink: parts.signatures, reference: formatReference(place) }
+  if (at) await checkPlace(at, signed)
   const totals = await send(work, { source, target, to }, options)
-  return { reference: formatReference(place), target, skipped: plan.skipped, totals }
+  const signatures = at ? await carry(at, signed, { signal }) : 0
+  return { reference: formatReference(place), target, skipped: plan.skipped, signatures, totals }
 }
+
+const signaturesOf = async (
+  { scope, signatures }: PushParts,
+  source: Provider,
+  target: Descriptor,
+  { removeSignatures, signal }: PushOptions,
+): Promise<readonly Signed[]> =>
+  removeSignatures || !signatures ? [] : signaturesBelow(scope.content, source, target, { signal })
 
 /** What is pushed, and where to. */
 interface Work extends PushParts {

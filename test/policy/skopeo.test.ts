@@ -7,6 +7,7 @@ import { only } from '../../src/oci/matcher.ts'
 import { parsePlatform } from '../../src/oci/platform.ts'
 import { loadPolicy } from '../../src/policy/file.ts'
 import { pull } from '../../src/runtime/pull.ts'
+import { push } from '../../src/runtime/push.ts'
 import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.ts'
 import { type GpgHome, gpgHome } from '../support/gpg.ts'
 import { flat, image, index, type Node } from '../support/image.ts'
@@ -501,4 +502,61 @@ testWhere(
     env: made.gpg.env,
   })
   t.true(await byOrlop(t, made, await policyFile(made, { default: [gpgKey(made)] }), name, false))
+})
+
+testWhere(
+  'skopeo',
+  'docker-registry',
+  'gpg',
+)('push() takes signatures along, so that skopeo accepts the image elsewhere', async t => {
+  const made = await shop()
+  const { host } = made.registry
+  const runtime = await openRuntime(t)
+  const { resolver } = quickResolver(t)
+  const signatures = resolver.signatures({ directory: made.registriesD })
+  const parts = { resolver, scope: runtime.scope(), signatures }
+  await pull(parts, `${host}/list:both`)
+  await pull(parts, `${host}/repo:1`)
+  const lists = await push(parts, `${host}/pushed:1`, { image: `${host}/list:both` })
+  t.is(lists.signatures, 2)
+  const attached = await push(parts, `${host}/attachedthere:1`, { image: `${host}/repo:1` })
+  t.is(attached.signatures, 2)
+  t.is(
+    (await push(parts, `${host}/without:1`, { image: `${host}/repo:1`, removeSignatures: true })).signatures,
+    0,
+  )
+  const signedAs = (name: string) => identity('exactRepository', { dockerRepository: `${host}/${name}` })
+  const gpgPolicy = await policyFile(made, { default: [gpgKey(made, signedAs('list'))] })
+  t.true(await bySkopeo(t, made, gpgPolicy, `${host}/pushed:1`, true))
+  t.true(await byOrlop(t, made, gpgPolicy, `${host}/pushed:1`, true))
+  const cosignPolicy = await policyFile(made, { default: [cosignKey(made, signedAs('repo'))] })
+  t.true(await byOrlop(t, made, cosignPolicy, `${host}/attachedthere:1`, false))
+  t.false(await byOrlop(t, made, cosignPolicy, `${host}/without:1`, false))
+  const there = await output('skopeo', ['list-tags', '--tls-verify=false', `docker://${host}/attachedthere`])
+  t.deepEqual(JSON.parse(there).Tags.toSorted(), ['1', `${attached.target.digest.replace(':', '-')}.sig`])
+})
+
+testWhere(
+  'skopeo',
+  'docker-registry',
+  'gpg',
+)('push() sends nothing when its signatures have no place', async t => {
+  const made = await shop()
+  const { host } = made.registry
+  const runtime = await openRuntime(t)
+  const { resolver } = quickResolver(t)
+  const scope = runtime.scope()
+  await pull(
+    { resolver, scope, signatures: resolver.signatures({ directory: made.registriesD }) },
+    `${host}/repo:1`,
+  )
+  const signatures = resolver.signatures({ directory: await temporaryDirectory(t) })
+  await t.throwsAsync(
+    push({ resolver, scope, signatures }, `${host}/nowhere:1`, { image: `${host}/repo:1` }),
+    {
+      code: 'FAILED_PRECONDITION',
+      message: /no place for its sigstore signatures; set use-sigstore-attachments/,
+    },
+  )
+  await t.throwsAsync(resolver.resolve(`${host}/nowhere:1`), { code: 'NOT_FOUND' })
 })

@@ -5,11 +5,12 @@ import { describeBlob } from '../../runtime/describe-blob.ts'
 import { type Pushed, type PushOptions, push } from '../../runtime/push.ts'
 import { collect, count, wantedPlatforms } from '../arguments.ts'
 import { formatBytes } from '../output.ts'
+import { addPlacesOption, type PolicyOptions, signaturePlacesOf } from '../policy-options.ts'
 import { progressFor } from '../progress.ts'
 import type { Register } from '../register.ts'
 import { addRegistryOptions, openResolver, type RegistryOptions } from '../registry-options.ts'
 
-interface PushCommandOptions extends RegistryOptions {
+interface PushCommandOptions extends RegistryOptions, Pick<PolicyOptions, 'registries.d'> {
   readonly manifest?: string
   readonly manifestType?: string
   readonly platform?: readonly string[]
@@ -18,6 +19,7 @@ interface PushCommandOptions extends RegistryOptions {
   readonly referrers?: boolean
   readonly maxConcurrentUploadedLayers: number
   readonly allowNonDistributableBlobs?: boolean
+  readonly removeSignatures?: boolean
 }
 
 const help = `
@@ -47,9 +49,10 @@ export const registerPush: Register = (noun, context) => {
     .option('--referrers', 'push along what refers to the image and is here: signatures, bills of materials')
     .option('--max-concurrent-uploaded-layers <n>', 'blobs on their way at one time', count, 3)
     .option('--allow-non-distributable-blobs', 'push layers too that a licence keeps from being distributed')
+    .option('--remove-signatures', 'leave the signatures of the image behind')
     .addOption(new Option('--local', 'as in ctr; it is always so').hideHelp())
     .addHelpText('after', help)
-  addRegistryOptions(command).action(
+  addRegistryOptions(addPlacesOption(command)).action(
     async (first: string, second: string | undefined, options: PushCommandOptions) => {
       if (options.allPlatforms && options.platform)
         throw new OrlopError('INVALID_ARGUMENT', 'give --platform or --all-platforms, not both')
@@ -66,12 +69,14 @@ export const registerPush: Register = (noun, context) => {
       try {
         const { onProgress } = progress
         await using resolver = await openResolver(reference, options, { signal, onProgress })
-        const pushed = await push({ resolver, scope: opened }, reference, {
+        const signatures = resolver.signatures(signaturePlacesOf(options))
+        const pushed = await push({ resolver, scope: opened, signatures }, reference, {
           image,
           platforms,
           onMissing: options.missing,
           nonDistributable: options.allowNonDistributableBlobs,
           referrers: options.referrers,
+          removeSignatures: options.removeSignatures,
           concurrency: options.maxConcurrentUploadedLayers,
           onProgress,
           signal,
@@ -84,11 +89,11 @@ export const registerPush: Register = (noun, context) => {
     },
   )
 
-  const show = ({ reference, target, skipped, totals }: Pushed): void => {
+  const show = ({ reference, target, skipped, signatures, totals }: Pushed): void => {
     const { blobs, total, fetched: sent, reused } = totals
     if (global.json) {
       const left = skipped.map(({ kind, platform, manifest }) => ({ kind, platform, manifest }))
-      out.json({ reference, target, skipped: left, blobs, bytes: { total, sent, reused } })
+      out.json({ reference, target, skipped: left, signatures, blobs, bytes: { total, sent, reused } })
       return
     }
     out.line(global.quiet ? reference : `${reference} ${target.digest}`)

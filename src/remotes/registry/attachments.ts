@@ -59,12 +59,16 @@ const readLayer = async (
   annotations: layer.annotations ?? {},
 })
 
+/** Where signatures are attached: what is there, and who writes. */
+export interface AttachTo {
+  readonly repository: AttachedTo
+  /** @param reference  with the tag, and the digest of what goes there */
+  pusher(reference: string, options: AbortOptions): Promise<Pick<Pusher, 'writer'>>
+}
+
 /** Adds signatures to those attached to a manifest; the same one is not added twice, and others keep their place. */
 export async function writeAttachments(
-  {
-    repository,
-    pusher,
-  }: { readonly repository: AttachedTo; readonly pusher: Pick<Pusher, 'writer' | 'tag'> },
+  { repository, pusher }: AttachTo,
   reference: string,
   digest: Digest,
   signatures: readonly SigstoreSignature[],
@@ -73,48 +77,53 @@ export async function writeAttachments(
   const there = await readAttachments(repository, digest, options)
   const added = signatures.filter(one => !there.some(other => sameSignature(one, other)))
   if (added.length === 0) return
-  const all = [...there, ...added]
-  const layers: Descriptor[] = []
-  for (const one of all) {
-    const { annotations } = one
-    const layer = await put(pusher, one.mediaType, one.payload, options)
-    layers.push({ ...layer, ...(Object.keys(annotations).length > 0 && { annotations }) })
-  }
-  const config = await put(pusher, mediaTypes.ociConfig, configOf(layers), options)
-  const document = { schemaVersion: 2, mediaType: mediaTypes.ociManifest, config, layers }
-  const manifest = await put(pusher, mediaTypes.ociManifest, json(document), options)
+  const layers = [...there, ...added].map(layerOf)
+  const config = blobOf(mediaTypes.ociConfig, configOf(layers))
+  const manifest = blobOf(mediaTypes.ociManifest, json(manifestOf(config, layers)))
   const tagged = withTag(parseReference(reference), signatureTag(digest))
-  await pusher.tag(formatReference(tagged), manifest, options)
+  const to = await pusher(formatReference({ ...tagged, digest: manifest.target.digest }), options)
+  // Leaves first: the tag appears when all of it is there.
+  for (const blob of [...layers, config, manifest]) await copyBlob(blob.source, to, blob.target, options)
 }
 
+interface Blob {
+  readonly target: Descriptor
+  readonly source: Provider
+}
+
+const blobOf = (mediaType: string, bytes: Uint8Array): Blob => ({
+  target: descriptorOf(mediaType, bytes),
+  source: {
+    async *read(_, { offset = 0 } = {}) {
+      yield bytes.subarray(offset)
+    },
+  },
+})
+
+function layerOf({ mediaType, payload, annotations }: SigstoreSignature): Blob {
+  const { target, source } = blobOf(mediaType, payload)
+  return { target: Object.keys(annotations).length > 0 ? { ...target, annotations } : target, source }
+}
+
+const manifestOf = (config: Blob, layers: readonly Blob[]) => ({
+  schemaVersion: 2,
+  mediaType: mediaTypes.ociManifest,
+  config: config.target,
+  layers: layers.map(({ target }) => target),
+})
+
 /** An image's config, as sigstore's tools write one: its diff ids are the payloads. */
-const configOf = (layers: readonly Descriptor[]): Uint8Array =>
+const configOf = (layers: readonly Blob[]): Uint8Array =>
   json({
     architecture: '',
     os: '',
     created: '0001-01-01T00:00:00Z',
     config: {},
-    rootfs: { type: 'layers', diff_ids: layers.map(({ digest }) => digest) },
+    rootfs: { type: 'layers', diff_ids: layers.map(({ target }) => target.digest) },
     history: layers.map(() => ({ created: '0001-01-01T00:00:00Z' })),
   })
 
 const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
-
-async function put(
-  pusher: Pick<Pusher, 'writer' | 'tag'>,
-  mediaType: string,
-  bytes: Uint8Array,
-  options: AbortOptions,
-): Promise<Descriptor> {
-  const target = descriptorOf(mediaType, bytes)
-  const source: Provider = {
-    async *read(_, { offset = 0 } = {}) {
-      yield bytes.subarray(offset)
-    },
-  }
-  await copyBlob(source, pusher, target, options)
-  return target
-}
 
 /** True for signatures that can be attached. */
 export const isSigstore = (signature: Signature): signature is SigstoreSignature =>

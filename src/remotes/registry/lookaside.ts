@@ -65,7 +65,7 @@ export class Lookaside {
   /**
    * Adds signatures behind those that are there, durably; the same one is not added twice.
    *
-   * @throws UNIMPLEMENTED  a base of http or https cannot be written to
+   * @throws FAILED_PRECONDITION  a base of http or https cannot be written to
    */
   async write(
     base: URL,
@@ -74,11 +74,7 @@ export class Lookaside {
     signatures: readonly Signature[],
     options: AbortOptions = {},
   ): Promise<void> {
-    if (base.protocol !== 'file:')
-      throw new OrlopError(
-        'UNIMPLEMENTED',
-        `lookaside ${sanitizeUrl(base)}: cannot be written to; name a directory as lookaside-staging in registries.d`,
-      )
+    checkWritable(base)
     const known = [...(await this.read(base, repository, digest, options))]
     for (const signature of signatures.filter(one => !known.some(other => sameSignature(one, other)))) {
       options.signal?.throwIfAborted()
@@ -103,6 +99,15 @@ export class Lookaside {
     }
     return retry(attempt, this.#policy, { signal })
   }
+}
+
+/** Throws for a base that signatures cannot be written to. @throws FAILED_PRECONDITION */
+export function checkWritable(base: URL): void {
+  if (base.protocol === 'file:') return
+  throw new OrlopError(
+    'FAILED_PRECONDITION',
+    `lookaside ${sanitizeUrl(base)}: cannot be written to; name a directory as lookaside-staging in registries.d, or leave signatures behind`,
+  )
 }
 
 /** Where a signature lies. The repository and the digest were parsed, so nothing in them leads out of the base. */

@@ -169,7 +169,9 @@ export class RegistryResolver implements WritingResolver, AsyncDisposable {
   signatures(options?: RegistrySignaturesOptions): RegistrySignatures {
     const lookaside = new Lookaside({ send: this.#send, policy: this.#policy })
     const repository = (reference: string, abort: AbortOptions) => this.repository(reference, abort)
-    return new RegistrySignatures({ repository, lookaside, repositories: this.#repositoriesAt }, options)
+    const pusher = (reference: string, abort: AbortOptions) => this.pusher(reference, abort)
+    const parts = { repository, pusher, lookaside, repositories: this.#repositoriesAt }
+    return new RegistrySignatures(parts, options)
   }
 
   /**
@@ -254,9 +256,10 @@ export class RegistryResolver implements WritingResolver, AsyncDisposable {
 
   readonly #repositoriesAt = async (
     reference: Reference,
+    to: 'pull' | 'push',
     options: AbortOptions,
   ): Promise<readonly RepositoryAt[]> => {
-    const hosts = await this.#capable(reference, ['pull'], options)
+    const hosts = await this.#capable(reference, [to], options)
     return hosts.map(host => ({ endpoint: this.#endpoint(host), path: host.repository ?? reference.path }))
   }
 

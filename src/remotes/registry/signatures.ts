@@ -10,9 +10,14 @@ import { sameSignature } from '../../images/signature.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { parseReference, type Reference } from '../../oci/reference.ts'
 import type { AbortOptions } from '../../options.ts'
-import type { Pusher } from '../types.ts'
-import { type AttachedTo, isSigstore, readAttachments, writeAttachments } from './attachments.ts'
-import type { Lookaside } from './lookaside.ts'
+import {
+  type AttachedTo,
+  type AttachTo,
+  isSigstore,
+  readAttachments,
+  writeAttachments,
+} from './attachments.ts'
+import { checkWritable, type Lookaside } from './lookaside.ts'
 import {
   loadRegistriesD,
   type RegistriesD,
@@ -35,10 +40,14 @@ export interface RegistrySignaturesParts {
   /** The repository of an image, mirrors and all. */
   repository(reference: string, options: AbortOptions): Promise<AttachedTo>
   readonly lookaside: Lookaside
-  /** The endpoints of an image, in the order to ask them. */
-  repositories(reference: Reference, options: AbortOptions): Promise<readonly RepositoryAt[]>
+  /** The endpoints of an image that may be pulled from or pushed to, in the order to ask them. */
+  repositories(
+    reference: Reference,
+    to: 'pull' | 'push',
+    options: AbortOptions,
+  ): Promise<readonly RepositoryAt[]>
   /** Where to attach signatures; absent where nothing can be pushed. */
-  readonly pusher?: ((reference: string, options: AbortOptions) => Promise<Pusher>) | undefined
+  readonly pusher?: AttachTo['pusher'] | undefined
 }
 
 /**
@@ -79,19 +88,25 @@ export class RegistrySignatures implements SignatureSource, SignatureSink {
     signatures: readonly Signature[],
     options: AbortOptions = {},
   ): Promise<void> {
+    await this.checkPlace(reference, signatures)
     const parsed = parseReference(reference)
-    const { staging, attachments } = await this.#places(parsed)
     const sigstore = signatures.filter(isSigstore)
     const simple = signatures.filter(one => one.format === 'simple-signing')
-    const { pusher } = this.#parts
-    // Before anything is written: all have a place.
-    if (sigstore.length > 0 && (!attachments || !pusher)) throw noAttachments(reference)
-    if (simple.length > 0 && !(await this.#keep(parsed, digest, simple, options)))
-      await this.#parts.lookaside.write(staging, parsed.path, digest, simple, options)
+    const { lookaside, repository, pusher } = this.#parts
+    if (simple.length > 0 && !(await this.#keep(parsed, digest, simple, options))) {
+      const { staging } = await this.#places(parsed)
+      await lookaside.write(staging, parsed.path, digest, simple, options)
+    }
     if (sigstore.length === 0 || !pusher) return
-    const repository = await this.#parts.repository(reference, options)
-    const to = { repository, pusher: await pusher(reference, options) }
-    await writeAttachments(to, reference, digest, sigstore, options)
+    const at = { repository: await repository(reference, options), pusher }
+    await writeAttachments(at, reference, digest, sigstore, options)
+  }
+
+  async checkPlace(reference: string, signatures: readonly Signature[]): Promise<void> {
+    const { staging, attachments } = await this.#places(parseReference(reference))
+    const has = (format: Signature['format']): boolean => signatures.some(one => one.format === format)
+    if (has('sigstore') && (!attachments || !this.#parts.pusher)) throw noAttachments(reference)
+    if (has('simple-signing')) checkWritable(staging)
   }
 
   /** What the registry itself keeps; `undefined` when no endpoint has the extension. */
@@ -100,7 +115,7 @@ export class RegistrySignatures implements SignatureSource, SignatureSink {
     digest: Digest,
     options: AbortOptions,
   ): Promise<readonly SimpleSignature[] | undefined> {
-    const repositories = await this.#parts.repositories(reference, options)
+    const repositories = await this.#parts.repositories(reference, 'pull', options)
     const failures: unknown[] = []
     for (const at of repositories) {
       try {
@@ -123,7 +138,7 @@ export class RegistrySignatures implements SignatureSource, SignatureSink {
     signatures: readonly SimpleSignature[],
     options: AbortOptions,
   ): Promise<boolean> {
-    const at = (await this.#parts.repositories(reference, options)).at(-1)
+    const [at] = await this.#parts.repositories(reference, 'push', options)
     const origin = at && (await this.#extension(at, options))
     if (!at || !origin) return false
     const there = await readExtension(at, origin, digest, options)
@@ -152,6 +167,6 @@ export class RegistrySignatures implements SignatureSource, SignatureSink {
 
 const noAttachments = (reference: string): OrlopError =>
   new OrlopError(
-    'UNIMPLEMENTED',
+    'FAILED_PRECONDITION',
     `${reference}: there is no place for its sigstore signatures; set use-sigstore-attachments: true in registries.d, or leave signatures behind`,
   )

@@ -116,7 +116,7 @@ test('Lookaside makes the directories it writes to', async t => {
 
 test('Lookaside cannot be written to by HTTP', async t => {
   await t.throwsAsync(lookaside(t).write(new URL('https://look.io/x'), 'team/app', digest, [simple('one')]), {
-    code: 'UNIMPLEMENTED',
+    code: 'FAILED_PRECONDITION',
     message: /lookaside https:\/\/look\.io\/x: cannot be written to; name a directory as lookaside-staging/,
   })
 })

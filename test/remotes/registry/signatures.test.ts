@@ -157,7 +157,7 @@ test('putSignatures() writes nothing when one of them has no place', async t => 
   const attached = sigstoreSignature({ key: signingKey(), digest, reference })
   const beside = { format: 'simple-signing', bytes: atomic('one') } as const
   await t.throwsAsync(signatures.putSignatures(reference, digest, [beside, attached]), {
-    code: 'UNIMPLEMENTED',
+    code: 'FAILED_PRECONDITION',
     message: /set use-sigstore-attachments: true in registries\.d/,
   })
   await t.throwsAsync(fs.stat(path.join(directory, 'lookaside')), { code: 'ENOENT' })
