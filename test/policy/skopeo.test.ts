@@ -152,9 +152,11 @@ async function attach(
   await uploadManifest(registry.url, repository, `${digest.replace(':', '-')}.sig`, mediaType, manifest)
 }
 
+const policies = { count: 0 }
+
 const policyFile = async ({ directory }: Shop, policy: unknown): Promise<string> => {
   const text = typeof policy === 'string' ? policy : JSON.stringify(policy)
-  const name = path.join(directory, `policy-${digestOf(Buffer.from(text)).slice(7, 23)}.json`)
+  const name = path.join(directory, `policy-${policies.count++}.json`)
   await fs.writeFile(name, text)
   return name
 }
