@@ -35,7 +35,6 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   fzstd: ['images/decompress.ts'],
   'smol-toml': ['remotes/registry/toml.ts'],
   yaml: ['remotes/registry/yaml.ts'],
-  'modern-tar': ['archive/tar.ts'],
   openpgp: ['policy/openpgp.ts'],
   commander: ['cli/'],
   'cli-progress': ['cli/progress-bars.ts'],
@@ -144,4 +143,17 @@ test('the command line loads gRPC only with --address, and the service only with
   visit('cli/open.ts')
   visit('cli/serve.ts')
   t.true(reached.has('service/socket.ts'))
+})
+
+test('every folder with an index can be imported by its name, and nothing else can', t => {
+  const { exports } = JSON.parse(fs.readFileSync('package.json', 'utf8'))
+  const names: Readonly<Record<string, string>> = { remotes: 'registry' }
+  const folders = files
+    .filter(file => /^[a-z]+\/index\.ts$/.test(file))
+    .map(part)
+    .filter(folder => folder !== 'filters')
+  t.deepEqual(
+    Object.keys(exports).sort(),
+    ['.', './package.json', ...folders.map(folder => `./${names[folder] ?? folder}`)].sort(),
+  )
 })
