@@ -4,6 +4,7 @@ import type { AbortOptions } from '../options.ts'
 import type { Hosts } from '../remotes/registry/hosts.ts'
 import type { RegistryResolverOptions } from '../remotes/registry/resolver.ts'
 import { collect } from './arguments.ts'
+import { addHttpTrace } from './http-trace.ts'
 
 /** How registries are reached. */
 export interface ConnectionOptions {
@@ -19,7 +20,7 @@ export interface ConnectionOptions {
 
 /** Adds the options of `ConnectionOptions`, named as `ctr` names them. */
 export const addConnectionOptions = (command: Command): Command =>
-  command
+  addHttpTrace(command)
     .addOption(
       new Option(
         '--hosts-dir <directory>',

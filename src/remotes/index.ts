@@ -49,6 +49,7 @@ export {
   type HostsOptions,
   type Place,
 } from './registry/hosts.ts'
+export type { HttpTrace } from './registry/http-trace.ts'
 export { type LoginKey, parseLoginKey } from './registry/login-key.ts'
 export {
   type LoginStoreOptions,

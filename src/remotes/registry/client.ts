@@ -7,6 +7,7 @@ import { type Connection, joinConnections } from './connection.ts'
 import { decoded, encodingsOf } from './decode.ts'
 import { reported } from './fetch-report.ts'
 import { type HttpBody, type HttpRequest, type HttpResponse, headerValue, isStreamed } from './http.ts'
+import { traced } from './http-trace.ts'
 import { outgoing } from './outgoing.ts'
 import { type AddressGuard, guardedLookup } from './private-address.ts'
 import { proxyFor } from './proxy.ts'
@@ -71,13 +72,15 @@ export class HttpClient implements AsyncDisposable {
   }
 
   /**
-   * One exchange; resolves with the headers, whatever the status. Told of on the channel `orlop:fetch`: see `FetchReport`.
+   * One exchange; resolves with the headers, whatever the status. Told of on the channels `orlop:fetch` and `orlop:http`:
+   * see `FetchReport` and `HttpTrace`.
    *
    * @throws UNAVAILABLE  no connection, or none that lasted until the headers; so do reads of the body
    */
   async send(request: HttpRequest, options: AbortOptions = {}): Promise<HttpResponse> {
     options.signal?.throwIfAborted()
-    return reported(request, () => this.#send(request, options))
+    const whole = { ...request, headers: this.#headers(request) }
+    return reported(whole, () => traced(whole, () => this.#send(whole, options)))
   }
 
   async #send(request: HttpRequest, { signal }: AbortOptions): Promise<HttpResponse> {
@@ -91,7 +94,7 @@ export class HttpClient implements AsyncDisposable {
         origin: url.origin,
         path: url.pathname + url.search,
         method,
-        headers: this.#headers(request),
+        headers: request.headers ?? {},
         body: sent.body,
         signal: sent.signal ?? null,
         headersTimeout: request.headersMs ?? this.#timeouts.headersMs,
