@@ -1,13 +1,13 @@
-import { access, constants } from 'node:fs/promises'
 import process from 'node:process'
 import type { Command } from 'commander'
-import { annotate, fromErrno, OrlopError } from '../errors.ts'
+import { OrlopError } from '../errors.ts'
 import { parseReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
 import type { OnProgress } from '../remotes/progress.ts'
 import type { Credential, Credentials } from '../remotes/registry/credential.ts'
 import type { RegistryResolver } from '../remotes/registry/resolver.ts'
 import { addConnectionOptions, type ConnectionOptions, connectionOf } from './connection-options.ts'
+import { checkAuthFile, keptCredentials } from './credential-options.ts'
 import { readPassword } from './password.ts'
 
 /** Options of every command that reads or writes images in a registry. */
@@ -45,7 +45,7 @@ export async function openResolver(
   { user, authfile, allowPrivateUrls, ...connection }: RegistryOptions,
   { onProgress, signal }: OpenResolverOptions,
 ): Promise<RegistryResolver> {
-  const [{ RegistryResolver }, { credentialFor, storedCredentials }] = await Promise.all([
+  const [{ RegistryResolver }, { credentialFor }] = await Promise.all([
     import('../remotes/registry/resolver.ts'),
     import('../remotes/registry/credentials.ts'),
   ])
@@ -53,20 +53,10 @@ export async function openResolver(
   if (user === undefined) await checkAuthFile(authfile)
   const credentials: Credentials =
     user === undefined
-      ? storedCredentials({ authFile: authfile })
+      ? keptCredentials({ authfile, ...connection })
       : credentialFor(domain, await credentialOf(user, { signal }))
   const reached = await connectionOf(connection, domain, { signal })
   return new RegistryResolver({ ...reached, credentials, allowPrivateUrls, onProgress })
-}
-
-/** A file that is named and not there is a slip that would otherwise show as a refusal of the registry. */
-async function checkAuthFile(authfile = process.env.REGISTRY_AUTH_FILE): Promise<void> {
-  if (authfile === undefined || authfile === '') return
-  try {
-    await access(authfile, constants.R_OK)
-  } catch (error) {
-    throw annotate(fromErrno(error, authfile), '--authfile or REGISTRY_AUTH_FILE')
-  }
 }
 
 async function credentialOf(user: string, options: AbortOptions): Promise<Credential> {

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { installKeychain } from '../support/keychain.ts'
 import { startRegistry } from '../support/registry.ts'
 import { type Outcome, orlop } from '../support/run.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
@@ -82,6 +83,45 @@ test('orlop login writes what Docker reads where DOCKER_CONFIG says so', async t
   t.deepEqual(await kept(file), { auths: { [host]: entry } })
 })
 
+test('orlop login asks registries.conf which registry is meant, and which helper keeps the login', async t => {
+  const { registry, host, home, run } = await setting(t)
+  registry.image('a/b', 'v1', 'layer')
+  const { env, kept } = await installKeychain(t, 'one')
+  const conf = path.join(home, 'registries.conf')
+  await fs.writeFile(
+    conf,
+    `unqualified-search-registries = ["${host}"]\ncredential-helpers = ["one", "containers-auth.json"]\n`,
+  )
+  const more = { ...env, CONTAINERS_REGISTRIES_CONF: conf }
+  const login = await run(`login -u ${username} --password-stdin`, password, more)
+  t.is(login.stderr, 'kept in docker-credential-one\n')
+  t.is(login.stdout, `logged in to ${host} as ${username}\n`)
+  t.deepEqual(await kept(), { [host]: `${username}:${password}` })
+  const pull = `--root ${home}/root images pull -q --all-platforms ${host}/a/b:v1`
+  t.is((await run(pull, undefined, more)).code, 0)
+  t.is((await run(`logout ${host}`, undefined, more)).stderr, 'removed from docker-credential-one\n')
+  t.deepEqual(await kept(), {})
+})
+
+test('orlop logout warns when another file still has an entry', async t => {
+  const { host, home, run } = await setting(t)
+  await run(`login -u ${username} --password-stdin ${host}`, password)
+  const old = path.join(home, '.dockercfg')
+  await fs.writeFile(old, JSON.stringify({ [host]: entry }))
+  t.regex((await run(`logout ${host}`)).stderr, new RegExp(`warning: ${host} is still let in by ${old}`))
+})
+
+test('orlop login says which credentials were refused, and where they came from', async t => {
+  const { registry, host, authFile, home, run } = await setting(t)
+  registry.image('a/b', 'v1', 'layer')
+  await fs.mkdir(path.dirname(authFile))
+  await fs.writeFile(authFile, JSON.stringify({ auths: { [`${host}/a`]: { auth: btoa('keeper:hunter2') } } }))
+  const { code, stderr } = await run(`--root ${home}/root images pull ${host}/a/b:v1`)
+  t.is(code, 6)
+  t.regex(stderr, new RegExp(`refused the credentials of ${authFile}: auths of ${host}/a \\(401\\)`))
+  t.false(stderr.includes('hunter2'))
+})
+
 const refuses = test.macro({
   exec: async (t, args: string, said: RegExp, input?: string) => {
     const { run } = await setting(t)
@@ -103,6 +143,7 @@ test(refuses, 'login -u x --password-stdin a.test', /no password came/, '\n')
 test(refuses, 'login -u x --password-stdin a.test', /no password/, `hunter2${'x'.repeat(65_536)}`)
 test(refuses, 'login -u x --password-stdin 127.0.0.1:1/a:b', /a tag does not belong here/, 'hunter2')
 test(refuses, 'login --authfile a --compat-auth-file b a.test', /cannot be used with/)
+test(refuses, 'login -u x --password-stdin', /which registry\? registries\.conf has none/, 'hunter2')
 test(refuses, 'logout', /name a registry, or give --all/)
 test(refuses, 'logout --all a.test', /name a registry, or give --all/)
 test(refuses, 'images pull --authfile=hunter2 UPPER', /UPPER/)

@@ -85,6 +85,7 @@ export const cleanEnvironment = {
   // Shared by all tests, so that each start of orlop takes less.
   XDG_CACHE_HOME: path.join(projectRoot, 'dist/cache'),
   DOCKER_CONFIG: '/nonexistent/docker',
+  DOCKER_AUTH_CONFIG: undefined,
   // An empty one; the machine's would say what short names mean.
   CONTAINERS_REGISTRIES_CONF: '/dev/null',
   REGISTRY_AUTH_FILE: undefined,

@@ -5,6 +5,12 @@ import type { Credential } from '../../remotes/registry/credential.ts'
 import type { LoginKey } from '../../remotes/registry/login-key.ts'
 import { addConnectionOptions, type ConnectionOptions, connectionOf } from '../connection-options.ts'
 import type { Context } from '../context.ts'
+import {
+  type CredentialFlags,
+  credentialPlaces,
+  firstRegistry,
+  keptCredentials,
+} from '../credential-options.ts'
 import { readAnswer, readPassword, readWholePassword } from '../password.ts'
 import { addLoginFileOptions, type LoginFileFlags } from './login-options.ts'
 
@@ -24,23 +30,27 @@ interface User {
 export function addLogin(command: Command, context: Context): void {
   command
     .description('check a user and password with a registry, and keep them for later commands')
-    .argument('<registry>', 'where: ghcr.io, localhost:5000, or a part of a registry as quay.io/team')
+    .argument(
+      '[registry]',
+      'where: ghcr.io, localhost:5000, or a part of a registry as quay.io/team; default: the first that registries.conf searches',
+    )
     .option('-u, --username <name>', 'who; asked for when missing')
     .option('--password-stdin', 'read the password from stdin instead of asking for it')
     .addOption(new Option('-p, --password [password]').hideHelp())
     .option('--get-login', 'print who is logged in, and do nothing')
-  addConnectionOptions(addLoginFileOptions(command)).action((registry: string, options: LoginOptions) =>
-    login(registry, options, context),
+  addConnectionOptions(addLoginFileOptions(command)).action(
+    (registry: string | undefined, options: LoginOptions) => login(registry, options, context),
   )
 }
 
-async function login(text: string, options: LoginOptions, context: Context): Promise<void> {
+async function login(given: string | undefined, options: LoginOptions, context: Context): Promise<void> {
   if (options.password !== undefined)
     throw new OrlopError(
       'INVALID_ARGUMENT',
       '--password: not taken, for other users of this machine can read command lines; use --password-stdin',
     )
   const { parseLoginKey } = await import('../../remotes/registry/login-key.ts')
+  const text = given ?? (await defaultRegistry(options, context))
   const key = parseLoginKey(text)
   if (/^https?:\/\//i.test(text)) context.out.note(`orlop: warning: ${text}: the scheme is left out`)
   if (options.getLogin) return printLogin(key, options, context)
@@ -50,7 +60,8 @@ async function login(text: string, options: LoginOptions, context: Context): Pro
   const user = await askUser(options, known, context)
   await check(user, key, options, context)
   const { saveLogin } = await import('../../remotes/registry/login-store.ts')
-  const place = await saveLogin(key, user, { ...filesOf(options), signal: context.signal })
+  const { signal } = context
+  const place = await saveLogin(key, user, { ...(await credentialPlaces(options, { signal })), signal })
   report(key, user, place, context)
 }
 
@@ -65,16 +76,17 @@ async function printLogin(key: LoginKey, options: LoginOptions, context: Context
 const userOf = (credential: Credential): string | undefined =>
   'username' in credential ? credential.username : undefined
 
-const filesOf = ({ authfile, compatAuthFile }: LoginFileFlags) => ({ authFile: authfile, compatAuthFile })
-
 /** What is kept for a registry already. */
-async function stored(
+const stored = (
   { host, namespace }: LoginKey,
-  { authfile, compatAuthFile }: LoginFileFlags,
+  options: CredentialFlags,
   { signal }: Context,
-): Promise<Credential | undefined> {
-  const { storedCredentials } = await import('../../remotes/registry/credentials.ts')
-  return storedCredentials({ authFile: authfile ?? compatAuthFile })(host, { repository: namespace, signal })
+): Promise<Credential | undefined> => keptCredentials(options)(host, { repository: namespace, signal })
+
+async function defaultRegistry(options: CredentialFlags, { signal }: Context): Promise<string> {
+  const found = await firstRegistry(options, { signal })
+  if (found !== undefined) return found
+  throw new OrlopError('INVALID_ARGUMENT', 'which registry? registries.conf has none to search')
 }
 
 /** Whether a registry still lets in who is kept for it. */

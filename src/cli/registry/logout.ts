@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { OrlopError } from '../../errors.ts'
 import type { LoginKey } from '../../remotes/registry/login-key.ts'
 import type { Context } from '../context.ts'
+import { credentialPlaces, keptCredentials } from '../credential-options.ts'
 import { addLoginFileOptions, type LoginFileFlags } from './login-options.ts'
 
 interface LogoutOptions extends LoginFileFlags {
@@ -23,8 +24,8 @@ async function logout(text: string | undefined, options: LogoutOptions, context:
   if ((text === undefined) !== (options.all === true))
     throw new OrlopError('INVALID_ARGUMENT', 'name a registry, or give --all')
   const { removeAllLogins, removeLogin } = await import('../../remotes/registry/login-store.ts')
-  const { authfile: authFile, compatAuthFile } = options
-  const place = { authFile, compatAuthFile, signal: context.signal }
+  const { signal } = context
+  const place = { ...(await credentialPlaces(options, { signal })), signal }
   if (text === undefined) return report(undefined, await removeAllLogins(place), context)
   const { parseLoginKey } = await import('../../remotes/registry/login-key.ts')
   const key = parseLoginKey(text)
@@ -46,11 +47,9 @@ function report(
 /** Says when another file or helper still has something for the registry: it would be used. */
 async function warnOfOthers(
   { key, host, namespace }: LoginKey,
-  { authfile, compatAuthFile }: LogoutOptions,
+  options: LogoutOptions,
   { out, signal }: Context,
 ): Promise<void> {
-  const { storedCredentials } = await import('../../remotes/registry/credentials.ts')
-  const find = storedCredentials({ authFile: authfile ?? compatAuthFile })
-  const left = await find(host, { repository: namespace, signal }).catch(() => undefined)
+  const left = await keptCredentials(options)(host, { repository: namespace, signal }).catch(() => undefined)
   if (left) out.note(`orlop: warning: ${key} is still let in by ${left.source ?? 'another login'}`)
 }
