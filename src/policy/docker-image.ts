@@ -1,21 +1,24 @@
 import type { Digest } from '../oci/digest.ts'
 import { parseReference, withDigest } from '../oci/reference.ts'
 import { dockerScopes } from '../oci/scopes.ts'
-import type { PolicyImage } from './types.ts'
+import type { PolicyIdentity, PolicyImage } from './types.ts'
 
 /**
- * A manifest of an image in a registry, as policies see it.
+ * What policies know an image of a registry by.
  *
- * @param name  what was asked for, in full; of a tag and a digest the digest counts. What is no reference has no identity,
- * so that no signature vouches for it.
+ * @param name  what was asked for, in full; of a tag and a digest the digest counts
+ * @throws INVALID_ARGUMENT  no reference
  */
-export function dockerImage(
+export function dockerIdentity(name: string): PolicyIdentity {
+  const parsed = parseReference(name)
+  const reference = parsed.digest ? withDigest(parsed, parsed.digest) : parsed
+  return { transport: 'docker', scopes: dockerScopes(reference), reference }
+}
+
+/** A manifest of an image in a registry, as policies see it. Throws as `dockerIdentity`. */
+export const dockerImage = (
   name: string,
   digest: Digest,
   manifest: PolicyImage['manifest'],
   signatures: PolicyImage['signatures'],
-): PolicyImage {
-  const parsed = parseReference(name)
-  const reference = parsed.digest ? withDigest(parsed, parsed.digest) : parsed
-  return { transport: 'docker', scopes: dockerScopes(reference), reference, digest, manifest, signatures }
-}
+): PolicyImage => ({ ...dockerIdentity(name), digest, manifest, signatures })

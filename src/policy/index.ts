@@ -14,7 +14,7 @@ export type {
 } from '../images/signature.ts'
 export { decodeSignature, encodeSignature } from '../images/signature.ts'
 export { dockerScopes, pathScopes } from '../oci/scopes.ts'
-export { dockerImage } from './docker-image.ts'
+export { dockerIdentity, dockerImage } from './docker-image.ts'
 export { admit, evaluate, requirementsFor, whyNot } from './evaluate.ts'
 export { acceptAnything, findPolicy, loadPolicy, type PolicyPlaces } from './file.ts'
 export { matchesIdentity } from './identity.ts'

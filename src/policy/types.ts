@@ -72,14 +72,18 @@ export type IdentityMatch =
   | { readonly type: 'exactRepository'; readonly dockerRepository: string }
   | { readonly type: 'remapIdentity'; readonly prefix: string; readonly signedPrefix: string }
 
-/** A manifest or index that a policy is to judge. */
-export interface PolicyImage {
+/** What policies know an image by. */
+export interface PolicyIdentity {
   /** As containers/image names it: `docker`, `dir`, `oci`, `docker-archive`… */
   readonly transport: string
   /** Where rules for it are looked for, the most specific first; see `dockerScopes`. */
   readonly scopes: readonly string[]
   /** The name asked for, never a mirror's; absent where there is none, and then no signature matches. */
   readonly reference?: Reference | undefined
+}
+
+/** A manifest or index that a policy is to judge. */
+export interface PolicyImage extends PolicyIdentity {
   readonly digest: Digest
   /** Its bytes; asked for, as the signatures, only when a requirement needs them. */
   manifest(options: AbortOptions): Promise<Uint8Array>

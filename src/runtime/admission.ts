@@ -2,35 +2,35 @@ import { readBlob } from '../content/blob.ts'
 import type { Ingester, Labels, Provider } from '../content/types.ts'
 import { hasCode, OrlopError } from '../errors.ts'
 import type { Handler } from '../handlers/types.ts'
-import type { Signature, SignatureOptions, SignatureSource } from '../images/signature.ts'
+import type { Signature, SignatureOptions } from '../images/signature.ts'
 import { storeSignatures } from '../images/stored-signatures.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { isIndex, isManifest } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
-import { dockerImage } from '../policy/docker-image.ts'
 import { admit, evaluate } from '../policy/evaluate.ts'
-import type { Policy, PolicyImage } from '../policy/types.ts'
+import type { Policy, PolicyIdentity, PolicyImage } from '../policy/types.ts'
 import { forEachJudged, onlyIndexSigned } from './judged.ts'
 
-/** What decides on an image, and knows its signatures. */
+/** What decides on one image, and knows its signatures. */
 export interface AdmissionParts {
   /** Absent: everything is accepted. */
   readonly policy?: Policy | undefined
-  /** Absent: nothing is signed. */
-  readonly signatures?: SignatureSource | undefined
+  /** What the policy knows the image by. */
+  readonly identity: PolicyIdentity
+  /** The signatures of a manifest or index of it, none verified; absent: nothing is signed. */
+  readonly signatures?:
+    | ((manifest: Digest, options: SignatureOptions) => Promise<readonly Signature[]>)
+    | undefined
 }
 
 /** Decides whether an image may be used, and takes along the signatures that it has. */
 export class Admission {
   readonly #parts: AdmissionParts
-  readonly #reference: string
   readonly #read = new Map<Digest, readonly Signature[]>()
 
-  /** @param reference  what was asked for, in full */
-  constructor(parts: AdmissionParts, reference: string) {
+  constructor(parts: AdmissionParts) {
     this.#parts = parts
-    this.#reference = reference
   }
 
   /**
@@ -59,8 +59,12 @@ export class Admission {
   }
 
   #image(source: Provider, desc: Descriptor): PolicyImage {
-    const manifest = (asked: AbortOptions): Promise<Uint8Array> => readBlob(source, desc, asked)
-    return dockerImage(this.#reference, desc.digest, manifest, asked => this.signatures(desc.digest, asked))
+    return {
+      ...this.#parts.identity,
+      digest: desc.digest,
+      manifest: asked => readBlob(source, desc, asked),
+      signatures: asked => this.signatures(desc.digest, asked),
+    }
   }
 
   /**
@@ -77,7 +81,7 @@ export class Admission {
   async signatures(digest: Digest, options: SignatureOptions = {}): Promise<readonly Signature[]> {
     const known = this.#read.get(digest)
     if (known) return known
-    const read = (await this.#parts.signatures?.signatures(this.#reference, digest, options)) ?? []
+    const read = (await this.#parts.signatures?.(digest, options)) ?? []
     this.#read.set(digest, read)
     return read
   }

@@ -6,24 +6,31 @@ import { pipe } from '../handlers/pipe.ts'
 import { dropWhen } from '../handlers/skip.ts'
 import type { Handler } from '../handlers/types.ts'
 import { type PutImage, putImage } from '../images/put.ts'
+import type { SignatureSource } from '../images/signature.ts'
 import { withLease } from '../metadata/with-lease.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { isLayer } from '../oci/media-type.ts'
 import { parseReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
+import { dockerIdentity } from '../policy/docker-image.ts'
+import type { Policy } from '../policy/types.ts'
 import { copyGraph } from '../remotes/copy.ts'
 import { labelDistributionSource } from '../remotes/distribution-source.ts'
 import { type OnProgress, ProgressTotals, type Totals } from '../remotes/progress.ts'
 import type { Resolver } from '../remotes/types.ts'
-import { Admission, type AdmissionParts } from './admission.ts'
+import { Admission } from './admission.ts'
 import { isDocument, localFirst } from './local-first.ts'
 import type { Scope } from './runtime.ts'
 import { selectManifests, type Wanted } from './select.ts'
 
 /** What a pull works with: where from, into which namespace, and who decides whether it may. */
-export interface PullParts extends AdmissionParts {
+export interface PullParts {
   readonly resolver: Resolver
   readonly scope: Scope
+  /** Decides on what is pulled; absent: everything is accepted. */
+  readonly policy?: Policy | undefined
+  /** Knows the signatures of what is pulled; absent: nothing is signed. */
+  readonly signatures?: SignatureSource | undefined
 }
 
 /** Options of `fetchImage`. */
@@ -107,7 +114,7 @@ export async function fetchImage(
     ...(metadataOnly ? [dropWhen(isLayer)] : []),
   ]
   const wanted = pipe(all, ...wraps)
-  const admission = new Admission(parts, reference)
+  const admission = admissionOf(parts, reference)
   await admission.admit(source, target, wanted, { signal })
   const labels = labelsOf(content, all, reference)
   const signed = async (desc: Descriptor, asked: AbortOptions): Promise<Labels> => ({
@@ -117,6 +124,13 @@ export async function fetchImage(
   await copyGraph(source, content, target, wanted, { concurrency, labels: signed, onProgress, signal })
   return target
 }
+
+const admissionOf = ({ policy, signatures }: PullParts, reference: string): Admission =>
+  new Admission({
+    policy,
+    identity: dockerIdentity(reference),
+    signatures: signatures && ((digest, options) => signatures.signatures(reference, digest, options)),
+  })
 
 /** Edges to all children, those of other platforms too, as containerd writes them; and where the blob came from. */
 function labelsOf(content: ContentStore, all: Handler, reference: string) {
