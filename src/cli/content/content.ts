@@ -10,6 +10,7 @@ import { registerInfo } from './info.ts'
 import { registerIngest } from './ingest.ts'
 import { registerLabel } from './label.ts'
 import { registerList } from './list.ts'
+import { registerPushObject } from './push-object.ts'
 
 /** `orlop content …`: each verb in a file of its own. */
 export const registerContent: Register = (noun, context) => {
@@ -25,6 +26,7 @@ export const registerContent: Register = (noun, context) => {
     registerFetch,
     registerFetchObject,
     registerFetchBlob,
+    registerPushObject,
   ]) {
     register(noun, context)
   }
