@@ -1,9 +1,9 @@
 import type { ContentStore } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
-import { algorithmOf, type Digest, Digester } from '../oci/digest.ts'
+import { algorithmOf, type Digest, Digester, digestOf } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { entryPath, linkTarget } from './entry-path.ts'
-import { ingestFile } from './ingest-file.ts'
+import { ingestFile, wrongBytes } from './ingest-file.ts'
 import { digestOfPath, layoutFiles, maxLayoutFile } from './layout-files.ts'
 import type { OnFile, StoredFile, TarEntry } from './types.ts'
 
@@ -14,8 +14,11 @@ export interface ArchiveFilesOptions extends AbortOptions {
   readonly onFile?: OnFile | undefined
 }
 
-/** Commits under way at one time: the next files are written while the disk makes the last ones durable. */
+/** Files on their way into the store at one time: the next are read while the disk makes the last ones durable. */
 const maxCommits = 8
+
+/** Bytes of a file that is held in memory meanwhile. */
+const smallFile = 256 * 1024
 
 /**
  * The files of an archive as they come: those that say what it holds are kept in memory, all others go into a content
@@ -122,9 +125,7 @@ export class ArchiveFiles {
         `${this.#options.what}: ${path}: ${entry.size} bytes, more than the ${most} that may be read into memory`,
       )
     }
-    const chunks: Uint8Array[] = []
-    for await (const chunk of entry.body()) chunks.push(chunk)
-    const bytes = Buffer.concat(chunks)
+    const bytes = await bytesOf(entry)
     const known = this.#documents.get(path)
     if (known !== undefined && !bytes.equals(known)) throw this.#twice(path)
     this.#documents.set(path, bytes)
@@ -132,14 +133,33 @@ export class ArchiveFiles {
 
   async #store(entry: TarEntry, path: string): Promise<void> {
     this.#throwFailure()
-    const { stored, committed } = await ingestFile(this.#content, entry, path, this.#options)
+    if (entry.size <= smallFile) return this.#storeSmall(entry, path)
+    const file = { path, size: entry.size, digest: digestOfPath(path), body: entry.body }
+    const { stored, committed } = await ingestFile(this.#content, file, this.#options)
     this.#files.set(path, stored)
-    const commit = committed
+    await this.#inBackground(committed)
+  }
+
+  /** Where files are many and small, the disk's answers are what takes time: several are waited for at once. */
+  async #storeSmall(entry: TarEntry, path: string): Promise<void> {
+    const bytes = await bytesOf(entry)
+    const named = digestOfPath(path)
+    const digest = digestOf(bytes, named && algorithmOf(named))
+    if (named !== undefined && digest !== named) throw wrongBytes(`${this.#options.what}: ${path}`, digest)
+    this.#files.set(path, { digest, size: bytes.byteLength })
+    const file = { path, size: bytes.byteLength, digest, body: () => once(bytes) }
+    await this.#inBackground(
+      ingestFile(this.#content, file, this.#options).then(({ committed }) => committed),
+    )
+  }
+
+  async #inBackground(work: Promise<void>): Promise<void> {
+    const watched = work
       .catch(error => {
         this.#failure ??= { error }
       })
-      .finally(() => this.#commits.delete(commit))
-    this.#commits.add(commit)
+      .finally(() => this.#commits.delete(watched))
+    this.#commits.add(watched)
     while (this.#commits.size >= maxCommits) await Promise.race(this.#commits)
     this.#throwFailure()
   }
@@ -163,4 +183,14 @@ export class ArchiveFiles {
     const name = JSON.stringify(path.slice(0, 300))
     return new OrlopError('INVALID_ARGUMENT', `${this.#options.what}: ${name}: ${why}`)
   }
+}
+
+async function bytesOf(entry: TarEntry): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of entry.body()) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.byteLength > 0) yield bytes
 }

@@ -116,10 +116,9 @@ async function wantedParts(
   const offered: string[] = []
   for await (const platform of listPlatforms(store, image.target, { onMissing: 'skip', signal }))
     offered.push(formatPlatformAll(platform))
-  throw new OrlopError(
-    'NOT_FOUND',
-    `${nameOf(image)}: has no manifest for ${absent.map(({ text }) => text).join(', ')}; it has ${offered.join(', ') || 'none'}`,
-  )
+  const texts = absent.map(({ text }) => text).join(', ')
+  const has = offered.length > 0 ? `; it has ${offered.join(', ')}: give --platform or --all-platforms` : ''
+  throw new OrlopError('NOT_FOUND', `${nameOf(image)}: has no manifest for ${texts}${has}`)
 }
 
 interface WholeParts {

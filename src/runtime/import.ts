@@ -156,12 +156,16 @@ async function lacking(
 
 function namingOf({ base, now = () => new Date(), digests, skipDigestForNamed }: LoadOptions): Naming {
   return {
-    base: base ?? `import-${now().toISOString().slice(0, 10)}`,
+    base: base ?? `import-${localDate(now())}`,
     only: base !== undefined,
     digests,
     skipDigestForNamed,
   }
 }
+
+/** `2026-01-02` where this machine is, as in ctr. */
+const localDate = (date: Date): string =>
+  new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 10)
 
 /** Ties children to their parents; a document that is not here has none. */
 async function label(

@@ -158,7 +158,8 @@ test('exportArchive() says which platform an image does not have, and which it h
     exported(new Blobs(multi), [as(multi, 'a.b/c:1')], { platforms: [amd64Only, windows] }),
     {
       code: 'NOT_FOUND',
-      message: 'image a.b/c:1: has no manifest for windows/amd64; it has linux/amd64, linux/arm64',
+      message:
+        'image a.b/c:1: has no manifest for windows/amd64; it has linux/amd64, linux/arm64: give --platform or --all-platforms',
     },
   )
 })

@@ -33,7 +33,7 @@ import { inChunks, rawTar } from '../support/tar.ts'
 const wants = (...texts: readonly string[]): readonly Wanted[] =>
   texts.map(text => ({ text, matcher: only(parsePlatform(text)) }))
 
-const now = () => new Date('2026-03-04T05:06:07Z')
+const now = () => new Date('2026-03-04T12:00:00Z')
 
 /** A store in memory and a `load` into it. */
 function opened(t: ExecutionContext) {
