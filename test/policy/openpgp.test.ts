@@ -216,6 +216,26 @@ test(
   /"q\.io\/b:1", which is not accepted/,
 )
 
+test('CVE-2025-47934: contents beside those that were signed are never given out', async t => {
+  const key = await newKey()
+  const keyring = await ring(key)
+  const literal = async (text: string): Promise<Uint8Array> =>
+    (await openpgp.createMessage({ binary: new Uint8Array(Buffer.from(text)) })).write() as Uint8Array
+  const signed = await signedMessage(payload, [key])
+  const [evil, other] = [await literal('evil'), await signedMessage(Buffer.from('other'), [key])]
+  for (const parts of [
+    [signed, evil],
+    [evil, signed],
+    [signed, compressed(evil)],
+    [compressed(evil), signed],
+    [compressed(signed), evil],
+    [signed, other],
+    [signed, await signedMessage(payload, [await newKey()])],
+  ]) {
+    await t.throwsAsync(keyring.open(Buffer.concat(parts)), { code: 'PERMISSION_DENIED' })
+  }
+})
+
 test('openKeyring() refuses what is no key', async t => {
   for (const bytes of [
     Buffer.from('no key'),

@@ -7,7 +7,7 @@ import { mediaTypes } from '../../../src/oci/media-type.ts'
 import { readAttachments, signatureTag, writeAttachments } from '../../../src/remotes/registry/attachments.ts'
 import type { Pusher } from '../../../src/remotes/types.ts'
 import { collect } from '../../support/bytes.ts'
-import { startRegistry, type TestRegistry } from '../../support/registry.ts'
+import { startRecorder, startRegistry, type TestRegistry } from '../../support/registry.ts'
 import { status, wrongBytes } from '../../support/registry-faults.ts'
 import { quickResolver } from '../../support/resolver.ts'
 import { signingKey, sigstoreSignature } from '../../support/signing.ts'
@@ -96,6 +96,34 @@ test('readAttachments() refuses more than 128, unread', async t => {
     message: /more than 128 signatures/,
   })
   t.is(registry.seen(/\/blobs\//).length, 0)
+})
+
+test('CVE-2024-3727: digests of attached signatures that are none are refused, and never part of a URL', async t => {
+  const { registry, repository } = await setUp(t)
+  for (const wrong of ['sha256:../../../secret', 'sha256:', `sha256:${'A'.repeat(64)}`, 'md5:00', '']) {
+    attach(registry, [], { layers: [{ mediaType: 'x/y', size: 1, digest: wrong }] })
+    registry.requests.length = 0
+    await t.throwsAsync(readAttachments(repository, digest), { code: 'INVALID_ARGUMENT', message: /digest/ })
+    t.deepEqual(registry.seen(/blobs|secret/), [])
+  }
+})
+
+test('CVE-2021-41190: a tag that is index and manifest at once attaches nothing', async t => {
+  const { registry, repository } = await setUp(t)
+  attach(registry, [signature('q.io/a')], { manifests: [] })
+  await t.throwsAsync(readAttachments(repository, digest), {
+    code: 'INVALID_ARGUMENT',
+    message: /must not have "manifests"/,
+  })
+})
+
+test('CVE-2020-15157: URLs of attached payloads get no credentials, and private addresses are refused', async t => {
+  const recorder = await startRecorder(t, ({ response }) => response.writeHead(200).end('x'))
+  const { registry, repository } = await setUp(t)
+  const layer = { ...descriptorOf('x/y', Buffer.from('x')), urls: [`http://${recorder.host}/x`] }
+  attach(registry, [], { layers: [layer] })
+  await t.throwsAsync(readAttachments(repository, digest))
+  t.deepEqual(recorder.requests, [])
 })
 
 test('readAttachments() fails when the registry does', async t => {

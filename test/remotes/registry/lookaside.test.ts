@@ -145,7 +145,7 @@ test('Lookaside names the place, and no secret, when it is refused', async t => 
   t.notRegex(error.message, /secret/)
 })
 
-test('Lookaside reads no more of a body than a signature may have', async t => {
+test('CVE-2020-1702: Lookaside reads no more of a body than a signature may have', async t => {
   const server = await startRecorder(t, ({ response }) => {
     response.writeHead(200)
     const chunk = Buffer.alloc(1024 * 1024, 0x80)
