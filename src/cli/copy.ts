@@ -1,21 +1,23 @@
 import fs from 'node:fs/promises'
-import { type Command, Option } from 'commander'
+import { Option } from 'commander'
 import { fromErrno, OrlopError } from '../errors.ts'
 import type { CompressionTarget } from '../images/compress.ts'
-import { type Copied, type CopyOptions, copy } from '../runtime/copy.ts'
-
-import { openDestination, openSource, type TransportParts } from '../transports/open.ts'
+import type { Copied } from '../runtime/copy.ts'
+import { type CopiedPlaces, type CopyPlacesOptions, copyPlaces } from '../runtime/copy-places.ts'
+import type { TransportParts } from '../transports/open.ts'
 import { type Place, parsePlace } from '../transports/place.ts'
 import { collect, count, wantedPlatforms } from './arguments.ts'
 import type { Context } from './context.ts'
+import { addSides, registryOf, type Side } from './copy-sides.ts'
 import { lookupImage } from './lookup.ts'
 import { formatBytes } from './output.ts'
+import { addPolicyOptions, openPolicy, type PolicyOptions, signaturePlacesOf } from './policy-options.ts'
 import { progressFor } from './progress.ts'
 import type { Progress } from './progress-lines.ts'
 import type { Register } from './register.ts'
-import { openResolver, type RegistryOptions } from './registry-options.ts'
+import { openResolver } from './registry-options.ts'
 
-interface CopyCommandOptions {
+interface CopyCommandOptions extends PolicyOptions {
   readonly all?: boolean
   readonly multiArch?: 'system' | 'all' | 'index-only'
   readonly platform?: readonly string[]
@@ -26,11 +28,8 @@ interface CopyCommandOptions {
   readonly removeSignatures?: boolean
   readonly digestfile?: string
   readonly maxConcurrentBlobs?: number
-  readonly srcCreds?: string
-  readonly destCreds?: string
-  readonly srcPlainHttp?: boolean
-  readonly destPlainHttp?: boolean
-  readonly allowPrivateUrls?: boolean
+  readonly referrers?: boolean
+  readonly allowNonDistributableBlobs?: boolean
 }
 
 /** `orlop copy` */
@@ -57,29 +56,16 @@ export const registerCopy: Register = (command, context) => {
     .option('--dest-compress-level <n>', 'gzip: 0 to 9, zstd: 1 to 22', Number)
     .option('--preserve-digests', 'fail instead of changing a digest')
     .option('--remove-signatures', 'leave signatures behind')
+    .option('--referrers', 'copy along what refers to the image: signatures, bills of materials')
+    .option('--allow-non-distributable-blobs', 'push layers too that a licence keeps from being distributed')
     .option('--digestfile <file>', 'write the digest of what was copied to a file')
     .option('--max-concurrent-blobs <n>', 'blobs on their way at one time', count, 3)
-  for (const [side, name] of sides) addSide(command, side, name)
+  addSides(addPolicyOptions(command))
   command
-    .option('--allow-private-urls', 'let foreign layers come from loopback and private addresses')
-    .addHelpText('after', places)
+    .addHelpText('after', help)
     .action((source: string, destination: string, options: CopyCommandOptions) =>
       run(context, parsePlace(source), parsePlace(destination), options),
     )
-}
-
-const sides = [
-  ['src', 'source'],
-  ['dest', 'destination'],
-] as const
-
-function addSide(command: Command, side: 'src' | 'dest', name: string): void {
-  command
-    .option(
-      `--${side}-creds <name[:password]>`,
-      `credentials for the ${name}; the password is asked for when missing`,
-    )
-    .option(`--${side}-plain-http`, `speak HTTP without TLS to the ${name}; loopback addresses get it anyway`)
 }
 
 async function run(context: Context, from: Place, to: Place, options: CopyCommandOptions): Promise<void> {
@@ -87,32 +73,24 @@ async function run(context: Context, from: Place, to: Place, options: CopyComman
   const progress = await progressFor(context.options)
   try {
     const chosen = copyOptions(options)
-    await using reading = await partsFor(context, from, sourceRegistry(options), progress)
-    await using writing = await partsFor(context, to, destinationRegistry(options), progress)
-    await using source = await openSource(from, reading.parts, { signal })
-    await using destination = await openDestination(to, writing.parts, {
-      signal,
-      onWait: holder =>
-        progress.onProgress({
-          type: 'retry',
-          what: `destination ${destinationText(to)}`,
-          attempt: 1,
-          delayMs: 0,
-          reason: `${holder} writes to it; waiting`,
-        }),
-    })
-    const copied = await copy(source, destination, { ...chosen, onProgress: progress.onProgress, signal })
+    const policy = await openPolicy(options, { signal })
+    await using reading = await partsFor(context, from, 'src', options, progress)
+    await using writing = await partsFor(context, to, 'dest', options, progress)
+    const copied = await copyPlaces(
+      from,
+      to,
+      { source: reading.parts, destination: writing.parts },
+      { ...chosen, policy, onProgress: progress.onProgress, signal },
+    )
     if (options.digestfile !== undefined) await writeDigest(options.digestfile, copied)
     progress.end()
-    show(context, copied, source.place, destination.place)
+    show(context, copied)
   } finally {
     progress.end()
   }
 }
 
-const destinationText = (place: Place): string => ('path' in place ? place.path : place.transport)
-
-function copyOptions(options: CopyCommandOptions): CopyOptions {
+function copyOptions(options: CopyCommandOptions): CopyPlacesOptions {
   const multiArch = options.all ? 'all' : options.multiArch
   if (multiArch !== undefined && multiArch !== 'system' && options.platform)
     throw new OrlopError(
@@ -129,34 +107,28 @@ function copyOptions(options: CopyCommandOptions): CopyOptions {
     compression: type && { type, level },
     preserveDigests: options.preserveDigests,
     removeSignatures: options.removeSignatures,
+    referrers: options.referrers,
+    nonDistributable: options.allowNonDistributableBlobs,
     concurrency: options.maxConcurrentBlobs,
   }
 }
-
-const sourceRegistry = (options: CopyCommandOptions): RegistryOptions => ({
-  ...(options.srcCreds !== undefined && { user: options.srcCreds }),
-  ...(options.srcPlainHttp && { plainHttp: true }),
-  ...(options.allowPrivateUrls && { allowPrivateUrls: true }),
-})
-
-const destinationRegistry = (options: CopyCommandOptions): RegistryOptions => ({
-  ...(options.destCreds !== undefined && { user: options.destCreds }),
-  ...(options.destPlainHttp && { plainHttp: true }),
-})
 
 /** Opens what the place's transport needs: a client of registries of its own, so that credentials stay on their side. */
 async function partsFor(
   { signal, scope }: Context,
   place: Place,
-  registry: RegistryOptions,
+  side: Side,
+  options: CopyCommandOptions,
   { onProgress }: Progress,
 ): Promise<AsyncDisposable & { readonly parts: TransportParts }> {
   const nothing = async (): Promise<void> => undefined
   if (place.transport === 'store')
     return { parts: { store: await scope(), find: lookupImage }, [Symbol.asyncDispose]: nothing }
   if (place.transport !== 'docker') return { parts: {}, [Symbol.asyncDispose]: nothing }
+  const registry = registryOf(side, { ...options }, place)
   const resolver = await openResolver(place.reference, registry, { onProgress, signal })
-  return { parts: { resolver }, [Symbol.asyncDispose]: () => resolver.close() }
+  const signatures = resolver.signatures(signaturePlacesOf(options))
+  return { parts: { resolver, signatures }, [Symbol.asyncDispose]: () => resolver.close() }
 }
 
 async function writeDigest(file: string, { target }: Copied): Promise<void> {
@@ -167,30 +139,30 @@ async function writeDigest(file: string, { target }: Copied): Promise<void> {
   }
 }
 
-function show({ out, options }: Context, copied: Copied, source: string, destination: string): void {
-  const { target, left, signatures, totals } = copied
+function show({ out, options }: Context, copied: CopiedPlaces): void {
+  const { target, left, signatures, referrers, totals, places } = copied
   const { blobs, total, fetched, reused } = totals
   if (options.json) {
     const changed = copied.source.digest !== target.digest
     out.json({
-      source,
-      destination,
+      ...places,
       target,
       changed,
       signatures,
+      referrers,
       left,
       blobs,
       bytes: { total, fetched, reused },
     })
     return
   }
-  out.line(options.quiet ? target.digest : `${destination} ${target.digest}`)
+  out.line(options.quiet ? target.digest : `${places.destination} ${target.digest}`)
   if (options.quiet) return
   out.note(`${blobs} blobs: ${formatBytes(fetched)} copied, ${formatBytes(reused)} were there`)
   for (const what of left) out.note(`left behind: ${what}`)
 }
 
-const places = `
+const help = `
 Places:
   docker://host/repository:tag      a registry
   oci:directory[:name|:@0]          an OCI layout; the name is the annotation org.opencontainers.image.ref.name
@@ -202,4 +174,7 @@ Places:
 
 An image keeps its digest unless --format or --dest-compress change it, or the destination cannot take it: an OCI layout takes
 OCI's format (with --preserve-digests also Docker's). Of an index the host's platform is copied unless --all or --platform
-say otherwise; several platforms come with an index that lists them alone.`
+say otherwise; several platforms come with an index that lists them alone.
+
+Options of registries count for both sides. Each of them with src- or dest- in front is for that side alone, and goes before:
+--src-plain-http, --dest-authfile. Signatures come along, or the copy is refused.`

@@ -46,16 +46,7 @@ export class Admission {
   ): Promise<void> {
     const { policy } = this.#parts
     if (policy === undefined) return
-    const judge = async (desc: Descriptor, asked: AbortOptions): Promise<void> => {
-      await admit(policy, this.#image(source, desc), asked)
-    }
-    try {
-      await forEachJudged(handler, root, judge, options)
-    } catch (error) {
-      if (!hasCode(error, 'PERMISSION_DENIED') || !isIndex(root)) throw error
-      const { accepted } = await evaluate(policy, this.#image(source, root), options)
-      throw accepted ? withHint(error) : error
-    }
+    await admitEach(policy, desc => this.#image(source, desc), root, handler, options)
   }
 
   #image(source: Provider, desc: Descriptor): PolicyImage {
@@ -84,6 +75,31 @@ export class Admission {
     const read = (await this.#parts.signatures?.(digest, options)) ?? []
     this.#read.set(digest, read)
     return read
+  }
+}
+
+/**
+ * Throws unless a policy accepts every manifest that `handler` leads to; see `forEachJudged`.
+ *
+ * @param imageOf  what the policy sees of a manifest
+ * @throws PERMISSION_DENIED  it does not
+ */
+export async function admitEach(
+  policy: Policy,
+  imageOf: (desc: Descriptor) => PolicyImage,
+  root: Descriptor,
+  handler: Handler,
+  options: AbortOptions = {},
+): Promise<void> {
+  const judge = async (desc: Descriptor, asked: AbortOptions): Promise<void> => {
+    await admit(policy, imageOf(desc), asked)
+  }
+  try {
+    await forEachJudged(handler, root, judge, options)
+  } catch (error) {
+    if (!hasCode(error, 'PERMISSION_DENIED') || !isIndex(root)) throw error
+    const { accepted } = await evaluate(policy, imageOf(root), options)
+    throw accepted ? withHint(error) : error
   }
 }
 

@@ -112,7 +112,7 @@ class Conversion {
     this.#options = options
     this.#all = remembered(children(from))
     this.#selected = options.select === undefined ? this.#all : options.select(this.#all)
-    this.board = new ProgressBoard(options.onProgress)
+    this.board = new ProgressBoard(options.onProgress, options.moving)
   }
 
   readonly children = async (node: Node, options: AbortOptions): Promise<readonly Node[]> => {

@@ -4,16 +4,17 @@ import { children } from '../handlers/children.ts'
 import { pipe } from '../handlers/pipe.ts'
 import { leafWhen } from '../handlers/skip.ts'
 import { walk } from '../handlers/walk.ts'
+import type { Signature } from '../images/signature.ts'
 import type { Digest } from '../oci/digest.ts'
 import { isIndex, isManifest } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
-import type { Destination, SignatureBlob, Source } from '../transports/types.ts'
+import type { Destination, Source } from '../transports/types.ts'
 import type { Selected } from './copy-selection.ts'
 
 /** The signatures of one manifest or index. */
 export interface FoundSignatures {
   readonly manifest: Digest
-  readonly blobs: readonly SignatureBlob[]
+  readonly signatures: readonly Signature[]
 }
 
 /**
@@ -36,13 +37,13 @@ export async function signaturesOf(
   })) {
     if (!isManifest(desc) && !isIndex(desc)) continue
     const signatures = await source.signatures(desc.digest, { signal })
-    if (signatures.length > 0) found.push({ manifest: desc.digest, blobs: signatures })
+    if (signatures.length > 0) found.push({ manifest: desc.digest, signatures })
   }
   const [first] = found
   if (first !== undefined && destination.putSignatures === undefined)
     throw new OrlopError(
       'FAILED_PRECONDITION',
-      `${destination.place}: keeps no signatures, and ${first.manifest} has ${first.blobs.length}; leave them behind with --remove-signatures`,
+      `${destination.place}: keeps no signatures, and ${first.manifest} has ${first.signatures.length}; leave them behind with --remove-signatures`,
     )
   return found
 }
@@ -50,8 +51,9 @@ export async function signaturesOf(
 /** Puts signatures beside the manifests that they came with. */
 export async function carrySignatures(
   destination: Destination,
-  signatures: readonly FoundSignatures[],
+  found: readonly FoundSignatures[],
   options: AbortOptions,
 ): Promise<void> {
-  for (const { manifest, blobs } of signatures) await destination.putSignatures?.(manifest, blobs, options)
+  for (const { manifest, signatures } of found)
+    await destination.putSignatures?.(manifest, signatures, options)
 }

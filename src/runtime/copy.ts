@@ -10,11 +10,14 @@ import type { Change } from '../images/convert/change.ts'
 import type { Format } from '../images/convert/layer-type.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { AbortOptions } from '../options.ts'
+import type { Policy } from '../policy/types.ts'
 import { copyGraph } from '../remotes/copy.ts'
 import { labelDistributionSource } from '../remotes/distribution-source.ts'
 import { type OnProgress, ProgressTotals, type Totals } from '../remotes/progress.ts'
-import type { Destination, Source } from '../transports/types.ts'
+import type { Accepts, Destination, Source } from '../transports/types.ts'
 import { convertGraph } from './convert-graph.ts'
+import { admitSource } from './copy-policy.ts'
+import { type FoundReferrers, referrersOf } from './copy-referrers.ts'
 import { type CopySelection, type Selected, selectForCopy } from './copy-selection.ts'
 import { carrySignatures, type FoundSignatures, signaturesOf } from './copy-signatures.ts'
 import { dropLeft, type Leaves, leavesForeign } from './foreign-layers.ts'
@@ -30,6 +33,10 @@ export interface CopyOptions extends AbortOptions, CopySelection {
   readonly preserveDigests?: boolean | undefined
   /** True: leave signatures behind. */
   readonly removeSignatures?: boolean | undefined
+  /** True: what refers to the image comes along, and to that in turn: signatures, bills of materials. */
+  readonly referrers?: boolean | undefined
+  /** What must accept the image, unless it is one of the store; absent: everything is accepted. */
+  readonly policy?: Policy | undefined
   /** Blobs on their way at one time; default 3. */
   readonly concurrency?: number | undefined
   readonly onProgress?: OnProgress | undefined
@@ -43,6 +50,8 @@ export interface Copied {
   readonly target: Descriptor
   /** Signatures that came along. */
   readonly signatures: number
+  /** What refers to it and came along. */
+  readonly referrers: readonly Descriptor[]
   /** What stayed behind, and was not asked to, in words. */
   readonly left: readonly string[]
   readonly totals: Totals
@@ -53,10 +62,12 @@ export interface Copied {
  *
  * An image keeps its bytes, and so its digests, unless `format` or `compression` say otherwise or the destination cannot
  * take it as it is: a layout takes OCI's format, an archive of `docker save` plain layers. What changes is changed on the
- * way. An image with signatures is not changed; they come along, or the copy is refused. A copy that is broken off goes on
+ * way. An image with signatures is not changed, nor one whose referrers come along; signatures come along, or the copy is
+ * refused. A copy that is broken off goes on
  * where it stopped, where the destination is a directory or a store.
  *
  * @throws NOT_FOUND  nothing at the source, nothing for a platform, or a blob that is not there; the text has the path to it
+ * @throws PERMISSION_DENIED  the policy denies it
  * @throws FAILED_PRECONDITION  a digest would change that must not, or what the destination cannot hold
  * @throws DATA_LOSS  bytes that are not what their digest says
  */
@@ -78,19 +89,25 @@ export async function copy(
   })
   const selected = await selectForCopy(blobs, root, options)
   refuseIndex(selected, destination)
+  await admitSource(options.policy, source, blobs, selected, { signal })
+  const referring = options.referrers
+    ? await referrersOf(source, destination, blobs, selected, { signal })
+    : undefined
   const signatures = await signaturesOf(source, destination, blobs, selected, options)
   const left = [...selected.left]
   const leaves = leavesForeign(blobs, destination.accepts.foreign === 'urls', ({ digest }) =>
     left.push(`layer ${digest}, which stays at its URL`),
   )
-  const parts = { source, destination, blobs, selected, signatures, leaves }
+  const parts = { source, destination, blobs, selected, signatures, leaves, referring }
   const target = await transfer(parts, { ...options, onProgress })
   await destination.put(target, { signal })
+  if (referring && referring.all.length > 0) await destination.enlist?.(referring.all, { signal })
   await carrySignatures(destination, signatures, { signal })
   return {
     source: root,
     target,
-    signatures: signatures.reduce((count, { blobs: { length } }) => count + length, 0),
+    signatures: signatures.reduce((count, found) => count + found.signatures.length, 0),
+    referrers: referring?.all ?? [],
     left,
     totals: totals.totals(),
   }
@@ -111,26 +128,41 @@ interface Transfer {
   readonly selected: Selected
   readonly signatures: readonly FoundSignatures[]
   readonly leaves: Leaves
+  readonly referring?: FoundReferrers | undefined
 }
 
 async function transfer(parts: Transfer, options: CopyOptions): Promise<Descriptor> {
-  const { source, destination, blobs, selected, signatures, leaves } = parts
+  const { source, destination, blobs, selected, signatures, leaves, referring } = parts
   const { root, select, keepsIndex } = selected
-  const preserve = options.preserveDigests || signatures.length > 0
+  const isReferred = referring !== undefined && referring.all.length > 0
+  const preserve = options.preserveDigests || signatures.length > 0 || isReferred
   const isSparse = select !== undefined && keepsIndex
   if (isSparse) refuseChange(root, options)
-  const change = isSparse ? {} : changeFor(destination, options, preserve)
+  const change = isSparse ? {} : changeFor(source, destination, options, preserve)
   const { onProgress, signal } = options
   const concurrency = Math.min(options.concurrency ?? 3, destination.concurrency ?? Number.POSITIVE_INFINITY)
+  const { moving } = destination
   const from = fromWhere(source, destination)
   if (Object.keys(change).length === 0 && (select === undefined || isSparse)) {
-    const all = children(blobs)
-    const handler = pipe(all, ...(select === undefined ? [] : [select]), dropLeft(leaves))
+    const also = isReferred ? [referring.wrap] : []
+    const all = pipe(children(blobs), ...also)
+    const handler = pipe(
+      children(blobs),
+      ...(select === undefined ? [] : [select]),
+      dropLeft(leaves),
+      ...also,
+    )
     const labels = destination.store && labelsOf(all, from)
-    await copyGraph(blobs, destination.blobs, root, handler, { concurrency, labels, onProgress, signal })
+    await copyGraph(blobs, destination.blobs, root, handler, {
+      concurrency,
+      labels,
+      onProgress,
+      moving,
+      signal,
+    })
     return root
   }
-  const more = { concurrency, labels: destination.store && from, onProgress, signal }
+  const more = { concurrency, labels: destination.store && from, onProgress, moving, signal }
   return convertGraph(blobs, destination.blobs, root, { change, select, preserve, leaves, ...more })
 }
 
@@ -144,12 +176,27 @@ function refuseChange({ digest }: Descriptor, { format, compression }: CopyOptio
 }
 
 /** What is asked for, and what the destination needs. */
-function changeFor({ accepts }: Destination, options: CopyOptions, preserve: boolean): Change {
+function changeFor(
+  source: Source,
+  { accepts }: Destination,
+  options: CopyOptions,
+  preserve: boolean,
+): Change {
   const [only, ...others] = accepts.formats
   const needed = others.length > 0 || (preserve && accepts.tolerant) ? undefined : only
   const format = options.format ?? needed
-  const compression = options.compression ?? (accepts.plainLayers ? ({ type: 'none' } as const) : undefined)
+  const compression = options.compression ?? compressionFor(source, accepts, preserve)
   return { ...(format && { format }), ...(compression && { compression }) }
+}
+
+/** Layers are compressed only where the image has no digest yet that could stay. */
+function compressionFor(
+  { isMade }: Source,
+  { layers }: Accepts,
+  preserve: boolean,
+): CompressionTarget | undefined {
+  if (layers === 'plain') return { type: 'none' }
+  return layers === 'gzip' && isMade && !preserve ? { type: 'gzip' } : undefined
 }
 
 type LabelsOf = (desc: Descriptor, options: AbortOptions) => Promise<Labels>

@@ -14,23 +14,27 @@ import type {
   WriterInit,
 } from '../content/types.ts'
 import { fromErrno, isNotFound, OrlopError } from '../errors.ts'
+import {
+  decodeSignature,
+  encodeSignature,
+  maxSignatureSize,
+  maxSignatures,
+  type Signature,
+} from '../images/signature.ts'
 import { type Descriptor, descriptorOf } from '../oci/descriptor.ts'
 import { type Digest, encodedOf } from '../oci/digest.ts'
 import { maxManifestSize } from '../oci/document.ts'
 import { isIndex, isManifest } from '../oci/media-type.ts'
+import { pathScopes } from '../oci/scopes.ts'
 import type { AbortOptions } from '../options.ts'
 import { mediaTypeOf } from '../remotes/registry/manifest-type.ts'
 import { type LockOptions, lockDirectory, lockName } from './directory-lock.ts'
 import { Fence } from './fence.ts'
 import { FileBlobs } from './file-blobs.ts'
 import { type DirPlace, formatPlace } from './place.ts'
-import type { Accepts, Destination, SignatureBlob, Source } from './types.ts'
+import type { Accepts, Destination, Source } from './types.ts'
 
 const version = 'Directory Transport Version: 1.1\n'
-
-/** More signatures of one manifest are not read, nor larger ones. */
-const maxSignatures = 128
-const maxSignatureSize = 4 * 1024 * 1024
 
 const isDocument = (typed: Pick<Descriptor, 'mediaType'>): boolean => isManifest(typed) || isIndex(typed)
 
@@ -113,6 +117,7 @@ export async function openDirSource(place: DirPlace, { signal }: AbortOptions = 
     place: formatPlace(place),
     blobs,
     resolve: async () => root,
+    identity: { transport: 'dir', scopes: pathScopes(await fs.realpath(place.path)) },
     signatures: (manifest, options) =>
       readSignatures(fence, manifest === root.digest ? undefined : encodedOf(manifest), options),
     [Symbol.asyncDispose]: async () => undefined,
@@ -144,12 +149,14 @@ async function readSignatures(
   fence: Fence,
   hex: string | undefined,
   { signal }: AbortOptions = {},
-): Promise<readonly SignatureBlob[]> {
-  const found: SignatureBlob[] = []
+): Promise<readonly Signature[]> {
+  const found: Signature[] = []
   for (let at = 0; at <= maxSignatures; at++) {
     signal?.throwIfAborted()
     try {
-      found.push(await fence.read(maxSignatureSize, signatureName(hex, at)))
+      const name = signatureName(hex, at)
+      const bytes = await fence.read(4 * maxSignatureSize, name)
+      found.push(decodeSignature(bytes, path.join(fence.directory, name)))
     } catch (error) {
       if (isNotFound(error)) return found
       throw error
@@ -228,14 +235,14 @@ class DirDestination implements Destination {
 
   async putSignatures(
     manifest: Digest,
-    signatures: readonly SignatureBlob[],
+    signatures: readonly Signature[],
     { signal }: AbortOptions = {},
   ): Promise<void> {
     const hex = manifest === this.#root ? undefined : encodedOf(manifest)
     try {
       for (const [at, signature] of signatures.entries()) {
         signal?.throwIfAborted()
-        await replaceFile(this.#file(signatureName(hex, at)), signature)
+        await replaceFile(this.#file(signatureName(hex, at)), encodeSignature(signature))
       }
     } catch (error) {
       throw fromErrno(error, this.#directory)

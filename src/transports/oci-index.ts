@@ -40,6 +40,10 @@ export function parseLayoutIndex(bytes: Uint8Array, what: string): LayoutIndex {
   return { json, entries }
 }
 
+/** The bytes of an index.json, as text. */
+export const formatLayoutIndex = ({ json, entries }: LayoutIndex): string =>
+  JSON.stringify({ ...json, manifests: entries })
+
 /** The name of an entry; `undefined` when it has none. */
 export const nameOfEntry = ({ annotations }: JsonObject): string | undefined => {
   if (!isObject(annotations) || !Object.hasOwn(annotations, annotationKeys.refName)) return undefined
@@ -111,13 +115,28 @@ export function withEntry(
   { json, entries }: LayoutIndex,
   { mediaType, digest, size }: Descriptor,
   image: string | undefined,
-): JsonObject {
+): LayoutIndex {
   const annotations = image === undefined ? {} : { annotations: { [annotationKeys.refName]: image } }
   const added = descriptorToJson({ mediaType, digest, size, ...annotations })
   const others = image === undefined ? entries : entries.map(entry => withoutName(entry, image))
   const same = others.findIndex(entry => entry.digest === digest && nameOfEntry(entry) === undefined)
-  const manifests = same === -1 ? [...others, added] : others.with(same, added)
-  return { ...json, manifests }
+  return { json, entries: same === -1 ? [...others, added] : others.with(same, added) }
+}
+
+/** The index.json with a referrer more, which has no name; one that is listed already stays as it is. */
+export function withReferrer(index: LayoutIndex, referrer: Descriptor): LayoutIndex {
+  const { json, entries } = index
+  if (entries.some(({ digest }) => digest === referrer.digest)) return index
+  const { mediaType, digest, size, artifactType, annotations = {} } = referrer
+  const { [annotationKeys.manifestSubject]: _, ...kept } = annotations
+  const entry = descriptorToJson({
+    mediaType,
+    digest,
+    size,
+    ...(Object.keys(kept).length > 0 && { annotations: kept }),
+    ...(artifactType !== undefined && { artifactType }),
+  })
+  return { json, entries: [...entries, entry] }
 }
 
 function withoutName(entry: JsonObject, image: string): JsonObject {

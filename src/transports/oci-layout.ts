@@ -6,6 +6,7 @@ import type { Provider } from '../content/types.ts'
 import { fromErrno, isNotFound, OrlopError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { isObject, parseJson } from '../oci/json.ts'
+import { pathScopes } from '../oci/scopes.ts'
 import type { AbortOptions } from '../options.ts'
 import { type LockOptions, lockDirectory } from './directory-lock.ts'
 import { Fence } from './fence.ts'
@@ -13,10 +14,12 @@ import { FileBlobs } from './file-blobs.ts'
 import {
   chooseEntry,
   emptyLayoutIndex,
+  formatLayoutIndex,
   type LayoutIndex,
   maxIndexSize,
   parseLayoutIndex,
   withEntry,
+  withReferrer,
 } from './oci-index.ts'
 import { layoutReferrers } from './oci-referrers.ts'
 import { formatPlace, type OciPlace } from './place.ts'
@@ -45,6 +48,7 @@ export async function openOciSource(place: OciPlace, { signal }: AbortOptions = 
     place: formatPlace(place),
     blobs,
     resolve: async () => chooseEntry(index, place),
+    identity: { transport: 'oci', scopes: pathScopes(await fs.realpath(place.path)) },
     referrers: layoutReferrers(index, blobs, place.path),
     [Symbol.asyncDispose]: async () => undefined,
   }
@@ -136,7 +140,12 @@ async function refuseOthers(directory: string): Promise<void> {
 }
 
 class OciDestination implements Destination {
-  readonly accepts: Accepts = { formats: ['oci'], tolerant: true, indexes: true }
+  readonly accepts: Accepts = {
+    formats: ['oci'],
+    tolerant: true,
+    indexes: true,
+    layers: 'gzip',
+  }
   readonly place: string
   readonly blobs: FileBlobs
   readonly #place: OciPlace
@@ -151,16 +160,24 @@ class OciDestination implements Destination {
     this.blobs = new FileBlobs(new FsLayout(place.path), fence)
   }
 
-  async put(root: Descriptor, { signal }: AbortOptions = {}): Promise<void> {
+  put(root: Descriptor, options: AbortOptions = {}): Promise<void> {
+    return this.#change(index => withEntry(index, root, this.#place.image), options)
+  }
+
+  /** Beside the images of the layout, without a name. */
+  enlist(referrers: readonly Descriptor[], options: AbortOptions = {}): Promise<void> {
+    return this.#change(index => referrers.reduce(withReferrer, index), options)
+  }
+
+  async #change(change: (index: LayoutIndex) => LayoutIndex, { signal }: AbortOptions): Promise<void> {
     signal?.throwIfAborted()
-    const { path: directory, image } = this.#place
     // As it is now: other programs may have written to it since.
     const index = (await readIndexFile(this.#fence)) ?? emptyLayoutIndex
-    const text = JSON.stringify(withEntry(index, root, image))
+    const file = path.join(this.#place.path, 'index.json')
     try {
-      await replaceFile(path.join(directory, 'index.json'), text)
+      await replaceFile(file, formatLayoutIndex(change(index)))
     } catch (error) {
-      throw fromErrno(error, path.join(directory, 'index.json'))
+      throw fromErrno(error, file)
     }
   }
 

@@ -1,14 +1,18 @@
 import { OrlopError } from '../errors.ts'
+import type { SignatureSink, SignatureSource } from '../images/signature.ts'
 import type { AbortOptions } from '../options.ts'
-import type { Resolver } from '../remotes/types.ts'
+import type { PusherOptions, WritingResolver } from '../remotes/types.ts'
+import type { RegistryReader } from './docker.ts'
 import { formatPlace, type Place } from './place.ts'
 import type { FindImage, StoreParts } from './store.ts'
 import type { Destination, Source } from './types.ts'
 
 /** What places of some transports need to be opened. */
 export interface TransportParts {
-  /** For `docker:`. */
-  readonly resolver?: Resolver | undefined
+  /** For `docker:`; one that can write to write there. */
+  readonly resolver?: RegistryReader | (RegistryReader & WritingResolver) | undefined
+  /** Where the signatures of images in registries are; default: they have none. */
+  readonly signatures?: (SignatureSource & SignatureSink) | undefined
   /** For `store:`. */
   readonly store?: StoreParts | undefined
   /** How `store:` finds an image by what a user wrote; default: by its exact name. */
@@ -17,6 +21,12 @@ export interface TransportParts {
 
 /** Options of `openDestination`. */
 export interface OpenDestinationOptions extends AbortOptions {
+  /** For `docker:`: other repositories of the registry that may have a blob, see `PusherOptions`. */
+  readonly sources?: PusherOptions['sources']
+  /** For `docker:`: told of each blob that was taken over from there. */
+  readonly onMounted?: PusherOptions['onMounted']
+  /** For `docker:`: true pushes layers too that a licence keeps from being distributed. */
+  readonly nonDistributable?: boolean | undefined
   /** Told once, when another process writes to the same directory and this one waits. */
   readonly onWait?: ((holder: string) => void) | undefined
 }
@@ -35,7 +45,7 @@ export async function openSource(
   switch (place.transport) {
     case 'docker': {
       const { openDockerSource } = await import('./docker.ts')
-      return openDockerSource(place, needed(parts.resolver, place, 'a resolver'), options)
+      return openDockerSource(place, needed(parts.resolver, place, 'a resolver'), parts.signatures, options)
     }
     case 'oci':
       return (await import('./oci-layout.ts')).openOciSource(place, options)
@@ -58,6 +68,15 @@ export async function openDestination(
   options: OpenDestinationOptions = {},
 ): Promise<Destination> {
   switch (place.transport) {
+    case 'docker': {
+      const { openDockerDestination } = await import('./docker.ts')
+      const { signatures, resolver } = parts
+      const writing = resolver && 'pusher' in resolver ? resolver : undefined
+      return openDockerDestination(place, needed(writing, place, 'a resolver that can write'), {
+        ...options,
+        signatures,
+      })
+    }
     case 'oci':
       return (await import('./oci-layout.ts')).openOciDestination(place, options)
     case 'dir':

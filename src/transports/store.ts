@@ -1,6 +1,9 @@
 import type { ContentStore } from '../content/types.ts'
 import { isNotFound, OrlopError } from '../errors.ts'
 import { putImage } from '../images/put.ts'
+import type { Signature } from '../images/signature.ts'
+import { storedReferrers } from '../images/stored-referrers.ts'
+import { storedSignatures, storeSignatures } from '../images/stored-signatures.ts'
 import type { ImageRecord, ImageStore } from '../images/types.ts'
 import type { LeaseManager } from '../metadata/lease-types.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
@@ -42,7 +45,10 @@ export async function openStoreSource(
   return {
     place: formatPlace({ ...place, name: record.name }),
     blobs: content,
+    isStored: true,
     resolve: async () => root,
+    signatures: (manifest, asked) => storedSignatures(content, manifest, asked),
+    referrers: storedReferrers(content),
     [Symbol.asyncDispose]: async () => undefined,
   }
 }
@@ -95,6 +101,18 @@ class StoreDestination implements Destination {
       throw new OrlopError('FAILED_PRECONDITION', `${this.place}: what was copied is ${root.digest}`)
     await putImage(this.#images, { name, target: root }, options)
   }
+
+  async putSignatures(
+    manifest: Digest,
+    signatures: readonly Signature[],
+    options: AbortOptions = {},
+  ): Promise<void> {
+    const labels = await storeSignatures(this.store, signatures, options)
+    await this.store.update(manifest, { labels }, options)
+  }
+
+  /** The labels of what they refer to name them already. */
+  async enlist(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { scope, lease } = this.#init

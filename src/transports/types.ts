@@ -1,17 +1,20 @@
 import type { ContentStore, Ingester, Provider } from '../content/types.ts'
 import type { FindReferrers } from '../handlers/referrers.ts'
 import type { Format } from '../images/convert/layer-type.ts'
+import type { Signature, SignatureOptions } from '../images/signature.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
+import type { Reference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
 
-/**
- * A signature that lies beside a manifest, as containers/image stores it: a simple signature as it is, any other kind
- * behind a NUL and its name.
- *
- * @see containers/image internal/signature, Blob
- */
-export type SignatureBlob = Uint8Array
+/** How policies name an image; see `PolicyImage`. */
+export interface PolicyIdentity {
+  readonly transport: string
+  /** Where rules for it are looked for, the most specific first. */
+  readonly scopes: readonly string[]
+  /** The name that signatures must be of; absent: none can. */
+  readonly reference?: Reference
+}
 
 /** An image where it is. */
 export interface Source extends AsyncDisposable {
@@ -25,10 +28,16 @@ export interface Source extends AsyncDisposable {
    * @throws NOT_FOUND  no such image there
    */
   resolve(options?: AbortOptions): Promise<Descriptor>
-  /** The signatures beside a manifest or index of it; absent: the place keeps none. */
-  readonly signatures?: (manifest: Digest, options?: AbortOptions) => Promise<readonly SignatureBlob[]>
+  /** The signatures of a manifest or index of it, none verified; absent: the place keeps none. */
+  readonly signatures?: (manifest: Digest, options?: SignatureOptions) => Promise<readonly Signature[]>
+  /** What policies know it by; absent: it has been judged before. */
+  readonly identity?: PolicyIdentity
   /** What refers to a manifest or index of it; absent: the place cannot tell. */
   readonly referrers?: FindReferrers
+  /** True: an image of a store of ours. */
+  readonly isStored?: true
+  /** True: its manifest was made when it was read, for the place has none. */
+  readonly isMade?: true
   /** The repository of a registry that the blobs come from. */
   readonly origin?: { readonly registry: string; readonly repository: string }
 }
@@ -43,8 +52,8 @@ export interface Accepts {
   readonly indexes: boolean
   /** `urls`: foreign layers stay where their descriptors say; absent: they come along where the source has them. */
   readonly foreign?: 'urls'
-  /** True: only layers without compression. */
-  readonly plainLayers?: true
+  /** `plain`: only layers without compression. `gzip`: any, but what is made on the way had better be compressed. */
+  readonly layers?: 'plain' | 'gzip'
 }
 
 /** A place that an image is copied to. Blobs come leaves first; then `put` names the root. */
@@ -53,6 +62,8 @@ export interface Destination extends AsyncDisposable {
   readonly accepts: Accepts
   /** Where its blobs go. */
   readonly blobs: Ingester
+  /** What progress calls a blob that moves there; absent: `downloading`. */
+  readonly moving?: 'uploading'
   /** Blobs on their way at one time; absent: any number. */
   readonly concurrency?: number
   /** The same as `blobs`, where it is a store that keeps labels; the children of a blob live there by its labels. */
@@ -63,10 +74,12 @@ export interface Destination extends AsyncDisposable {
    * @throws FAILED_PRECONDITION  the place names a digest, and this is another
    */
   put(root: Descriptor, options?: AbortOptions): Promise<void>
-  /** Puts signatures beside a manifest or index, in place of those there; absent: the place keeps none. */
+  /** Puts signatures beside a manifest or index that is there; absent: the place keeps none. */
   readonly putSignatures?: (
     manifest: Digest,
-    signatures: readonly SignatureBlob[],
+    signatures: readonly Signature[],
     options?: AbortOptions,
   ) => Promise<void>
+  /** Lets referrers that are there be found by what they refer to; absent: the place has no way to. */
+  readonly enlist?: (referrers: readonly Descriptor[], options?: AbortOptions) => Promise<void>
 }

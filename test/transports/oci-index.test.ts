@@ -1,6 +1,12 @@
 import test from 'ava'
 import { mediaTypes } from '../../src/oci/media-type.ts'
-import { chooseEntry, emptyLayoutIndex, parseLayoutIndex, withEntry } from '../../src/transports/oci-index.ts'
+import {
+  chooseEntry,
+  emptyLayoutIndex,
+  formatLayoutIndex,
+  parseLayoutIndex,
+  withEntry,
+} from '../../src/transports/oci-index.ts'
 import { image, type Node } from '../support/image.ts'
 
 const [a, b] = [image('linux/amd64', 'a'), image('linux/amd64', 'b')]
@@ -75,7 +81,7 @@ test(
 test(refuses, 'a negative size', [entry(a, undefined, { size: -1 })], {}, 'INVALID_ARGUMENT', /size/)
 
 test('withEntry() begins an index', t => {
-  t.deepEqual(withEntry(emptyLayoutIndex, a.desc, 'v1'), {
+  t.deepEqual(JSON.parse(formatLayoutIndex(withEntry(emptyLayoutIndex, a.desc, 'v1'))), {
     schemaVersion: 2,
     mediaType: mediaTypes.ociIndex,
     manifests: [entry(a, 'v1')],
@@ -85,23 +91,26 @@ test('withEntry() begins an index', t => {
 test('withEntry() keeps all that it does not know', t => {
   const json = { schemaVersion: 2, x: { y: 1 }, manifests: [entry(a, 'v1', { z: 2 })] }
   const index = parseLayoutIndex(Buffer.from(JSON.stringify(json)), 'index.json')
-  t.deepEqual(withEntry(index, b.desc, 'v2'), { ...json, manifests: [...json.manifests, entry(b, 'v2')] })
+  t.deepEqual(JSON.parse(formatLayoutIndex(withEntry(index, b.desc, 'v2'))), {
+    ...json,
+    manifests: [...json.manifests, entry(b, 'v2')],
+  })
 })
 
 test('withEntry() takes a name from the image that had it, which stays', t => {
   const annotated = { ...entry(a), annotations: { [refName]: 'v1', other: 'x' } }
-  t.deepEqual(withEntry(indexOf(annotated), b.desc, 'v1').manifests, [
+  t.deepEqual(withEntry(indexOf(annotated), b.desc, 'v1').entries, [
     { ...entry(a), annotations: { other: 'x' } },
     entry(b, 'v1'),
   ])
-  t.deepEqual(withEntry(indexOf(entry(a, 'v1')), b.desc, 'v1').manifests, [entry(a), entry(b, 'v1')])
+  t.deepEqual(withEntry(indexOf(entry(a, 'v1')), b.desc, 'v1').entries, [entry(a), entry(b, 'v1')])
 })
 
 test('withEntry() names an image that is there without a name, and names the same twice', t => {
-  t.deepEqual(withEntry(indexOf(entry(a)), a.desc, 'v1').manifests, [entry(a, 'v1')])
-  t.deepEqual(withEntry(indexOf(entry(a, 'v1')), a.desc, 'v1').manifests, [entry(a, 'v1')])
-  t.deepEqual(withEntry(indexOf(entry(a, 'v1')), a.desc, 'v2').manifests, [entry(a, 'v1'), entry(a, 'v2')])
-  t.deepEqual(withEntry(indexOf(entry(a, 'v1')), a.desc, undefined).manifests, [entry(a, 'v1'), entry(a)])
+  t.deepEqual(withEntry(indexOf(entry(a)), a.desc, 'v1').entries, [entry(a, 'v1')])
+  t.deepEqual(withEntry(indexOf(entry(a, 'v1')), a.desc, 'v1').entries, [entry(a, 'v1')])
+  t.deepEqual(withEntry(indexOf(entry(a, 'v1')), a.desc, 'v2').entries, [entry(a, 'v1'), entry(a, 'v2')])
+  t.deepEqual(withEntry(indexOf(entry(a, 'v1')), a.desc, undefined).entries, [entry(a, 'v1'), entry(a)])
 })
 
 for (const [what, text] of [

@@ -1,0 +1,56 @@
+import type { Provider } from '../content/types.ts'
+import { OrlopError } from '../errors.ts'
+import { children } from '../handlers/children.ts'
+import { pipe } from '../handlers/pipe.ts'
+import { type FindReferrers, referrers } from '../handlers/referrers.ts'
+import { leafWhen } from '../handlers/skip.ts'
+import type { Wrap } from '../handlers/types.ts'
+import { walk } from '../handlers/walk.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
+import { isManifest } from '../oci/media-type.ts'
+import type { AbortOptions } from '../options.ts'
+import type { Destination, Source } from '../transports/types.ts'
+import type { Selected } from './copy-selection.ts'
+
+/** What refers to the manifests and indexes that are copied. */
+export interface FoundReferrers {
+  /** Each once. */
+  readonly all: readonly Descriptor[]
+  /** Makes them children of what they refer to. */
+  readonly wrap: Wrap
+}
+
+/**
+ * Finds what refers to what is copied, and to that in turn, before anything is copied.
+ *
+ * @throws UNIMPLEMENTED  the source cannot tell
+ * @throws FAILED_PRECONDITION  there are some, and at the destination none could be found
+ */
+export async function referrersOf(
+  source: Source,
+  destination: Destination,
+  blobs: Provider,
+  { root, select = next => next }: Selected,
+  { signal }: AbortOptions,
+): Promise<FoundReferrers> {
+  const { referrers: find } = source
+  if (find === undefined)
+    throw new OrlopError('UNIMPLEMENTED', `${source.place}: cannot tell what refers to an image there`)
+  const known = new Map<Digest, readonly Descriptor[]>()
+  const remembered: FindReferrers = async (desc, options) => {
+    const found = known.get(desc.digest) ?? (await find(desc, options))
+    known.set(desc.digest, found)
+    return found
+  }
+  const wrap = referrers(remembered)
+  const documents = pipe(children(blobs), select, leafWhen(isManifest), wrap)
+  for await (const _ of walk(documents, [root], { seen: new Set(), signal }));
+  const all = [...new Map([...known.values()].flat().map(desc => [desc.digest, desc])).values()]
+  if (all.length > 0 && destination.enlist === undefined)
+    throw new OrlopError(
+      'FAILED_PRECONDITION',
+      `${destination.place}: has no place for the ${all.length} that refer to ${root.digest}; leave out --referrers`,
+    )
+  return { all, wrap }
+}
