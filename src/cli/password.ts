@@ -125,5 +125,7 @@ const firstLine = (
       }
     }
     input.on('data', take).on('end', ended).on('error', reject)
+    // An earlier question has paused it.
+    input.resume()
     signal?.addEventListener('abort', aborted, { once: true })
   })

@@ -2,7 +2,7 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { installKeychain } from '../support/keychain.ts'
-import { startRegistry } from '../support/registry.ts'
+import { startRecorder, startRegistry } from '../support/registry.ts'
 import { type Outcome, orlop } from '../support/run.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
 
@@ -109,6 +109,33 @@ test('orlop logout warns when another file still has an entry', async t => {
   const old = path.join(home, '.dockercfg')
   await fs.writeFile(old, JSON.stringify({ [host]: entry }))
   t.regex((await run(`logout ${host}`)).stderr, new RegExp(`warning: ${host} is still let in by ${old}`))
+})
+
+test('orlop login says when a registry asked for nothing', async t => {
+  const { run } = await setting(t)
+  const open = await startRegistry(t)
+  const { code, stderr } = await run(`login -u ${username} --password-stdin ${open.host}`, password)
+  t.is(code, 0)
+  t.regex(stderr, /warning: 127\.0\.0\.1:\d+ asked for no credentials, so the password was not tried/)
+})
+
+test('orlop login keeps nothing for what is no registry, and shows it nothing', async t => {
+  const { authFile, run } = await setting(t)
+  const answers = [
+    [200, 'text/html; charset=utf-8', /is not a registry.*a page for people/],
+    [404, 'text/plain', /is not a registry.*404/],
+    [404, 'text/html', /is not a registry/],
+  ] as const
+  for (const [status, type, said] of answers) {
+    const site = await startRecorder(t, ({ response }) =>
+      response.writeHead(status, { 'content-type': type }).end('<html>'),
+    )
+    const { code, stderr } = await run(`login -u ${username} --password-stdin ${site.host}`, password)
+    t.is(code, 3, stderr)
+    t.regex(stderr, said)
+    t.false(JSON.stringify(site.requests).includes('authorization'))
+  }
+  await t.throwsAsync(fs.stat(authFile), { code: 'ENOENT' })
 })
 
 test('orlop login says which credentials were refused, and where they came from', async t => {

@@ -55,6 +55,17 @@ test('readAnswer() shows what is typed, and may be answered with nothing', async
   }
 })
 
+test('one question can follow another', async t => {
+  const { input, output } = setting('terminal')
+  const name = readAnswer('Username: ', input, output)
+  input.write('me\n')
+  t.is(await name, 'me')
+  t.true(input.isPaused())
+  const typed = readPassword('Password: ', input, output)
+  input.write('hunter2\r')
+  t.is(await typed, 'hunter2')
+})
+
 test('an abort ends every question with its reason, and puts the terminal back', async t => {
   for (const ask of [
     (...[input, output, options]: Parameters<typeof readWholePassword>) =>

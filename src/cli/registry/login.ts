@@ -1,7 +1,7 @@
 import process from 'node:process'
 import { type Command, Option } from 'commander'
 import { hasCode, isOrlopError, OrlopError } from '../../errors.ts'
-import type { Credential } from '../../remotes/registry/credential.ts'
+import type { Credential, Credentials } from '../../remotes/registry/credential.ts'
 import type { LoginKey } from '../../remotes/registry/login-key.ts'
 import { addConnectionOptions, type ConnectionOptions, connectionOf } from '../connection-options.ts'
 import type { Context } from '../context.ts'
@@ -110,18 +110,24 @@ async function check(
   credential: Credential,
   { host, namespace }: LoginKey,
   options: LoginOptions,
-  { signal }: Context,
+  { out, signal }: Context,
 ): Promise<void> {
   const [{ RegistryResolver }, { credentialFor }] = await Promise.all([
     import('../../remotes/registry/resolver.ts'),
     import('../../remotes/registry/credentials.ts'),
   ])
-  const credentials = credentialFor(host, credential)
+  const only = credentialFor(host, credential)
+  let asked = false
+  const credentials: Credentials = (...wanted) => {
+    asked = true
+    return only(...wanted)
+  }
   await using resolver = new RegistryResolver({
     ...(await connectionOf(options, host, { signal })),
     credentials,
   })
   await resolver.ping({ domain: host, path: namespace }, { signal })
+  if (!asked) out.note(`orlop: warning: ${host} asked for no credentials, so the password was not tried`)
 }
 
 async function askUser(

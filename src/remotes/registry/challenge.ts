@@ -16,7 +16,9 @@ export const parseChallenges = (headers: readonly string[]): readonly Challenge[
   headers.flatMap(parseHeader)
 
 const word = /[\w!#$%&'*+.^`|~-]+/y
-const assignment = /([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+)(?=\s*(?:,|$)))/y
+/** A value without quotes ends at a comma, at the end, or before another assignment. */
+const assignment =
+  /([\w!#$%&'*+.^`|~-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s",]+)(?=\s*(?:,|$)|\s+[\w!#$%&'*+.^`|~-]+\s*=))/y
 const token68 = /[A-Za-z0-9._~+/-]+=*(?=\s*(?:,|$))/y
 const gap = /[\s,]+/y
 /** What cannot be read, up to the next comma; a quoted part may hold commas. */
