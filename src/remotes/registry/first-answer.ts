@@ -1,22 +1,26 @@
-import { isNotFound, OrlopError } from '../../errors.ts'
+import { isNotFound, isOrlopError, OrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
+import { RegistryError } from './error.ts'
 
-/** What the first of `places` answers that does; of several failures the first one that says more than "not found". */
+/**
+ * What the first of `places` answers that does. Of several failures the first one that says more than "not found" is
+ * thrown, and its text goes on with the others.
+ */
 export async function firstAnswer<P, T>(
   places: readonly P[],
   ask: (place: P) => Promise<T>,
   { signal }: AbortOptions,
 ): Promise<T> {
-  let failure: unknown
+  const failures: unknown[] = []
   for (const place of places) {
     try {
       return await ask(place)
     } catch (error) {
       signal?.throwIfAborted()
-      failure = moreTelling(failure, error)
+      failures.push(error)
     }
   }
-  throw failure
+  throw mostTelling(failures)
 }
 
 /** Options of `firstList`. */
@@ -33,7 +37,7 @@ export async function* firstList<T>(
   lists: ReadonlyArray<AsyncIterable<T>>,
   { passOver = () => true, signal }: FirstListOptions,
 ): AsyncGenerator<T> {
-  let failure: unknown
+  const failures: unknown[] = []
   for (const list of lists) {
     let given = false
     try {
@@ -45,11 +49,21 @@ export async function* firstList<T>(
     } catch (error) {
       signal?.throwIfAborted()
       if (given || !passOver(error)) throw error
-      failure = moreTelling(failure, error)
+      failures.push(error)
     }
   }
-  throw failure ?? new OrlopError('NOT_FOUND', 'no host to ask')
+  throw mostTelling(failures) ?? new OrlopError('NOT_FOUND', 'no host to ask')
 }
 
-const moreTelling = (failure: unknown, error: unknown): unknown =>
-  failure === undefined || (isNotFound(failure) && !isNotFound(error)) ? error : failure
+function mostTelling(failures: readonly unknown[]): unknown {
+  const telling = failures.find(error => !isNotFound(error)) ?? failures[0]
+  const others = failures.filter(error => error !== telling).map(textOf)
+  if (others.length === 0 || !isOrlopError(telling)) return telling
+  const text = `${telling.message} (other hosts of the image failed too: ${others.join('; ')})`
+  if (!(telling instanceof RegistryError)) return new OrlopError(telling.code, text, { cause: telling })
+  const { code, method, status, errors, retryAfterMs } = telling
+  const url = new URL(telling.url)
+  return new RegistryError(code, text, { method, url, status, errors, retryAfterMs, cause: telling })
+}
+
+const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))

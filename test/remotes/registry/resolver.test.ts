@@ -108,7 +108,10 @@ test('RegistryResolver tells the failure that says more', async t => {
   const home = await startRegistry(t)
   mirror.always(/./, status(403))
   const { resolver } = quickResolver(t, { hosts: mirrored(mirror.host, home.host) })
-  await t.throwsAsync(resolver.resolve('a.test/a/b:v1'), { code: 'PERMISSION_DENIED' })
+  await t.throwsAsync(resolver.resolve('a.test/a/b:v1'), {
+    code: 'PERMISSION_DENIED',
+    message: /denies access .* \(other hosts of the image failed too: a\.test\/a\/b:v1: not found at a\.test/,
+  })
 })
 
 test('RegistryResolver without any host for a registry says so', async t => {
