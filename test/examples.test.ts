@@ -4,6 +4,8 @@ import test, { type ExecutionContext } from 'ava'
 import { largeLayers } from '../examples/custom-handler.ts'
 import { pullOne } from '../examples/pull.ts'
 import { remoteSizes } from '../examples/remote-size.ts'
+import { whereFrom } from '../examples/where.ts'
+import { directoryWith } from './support/files.ts'
 import { image, index, sizeOf } from './support/image.ts'
 import { publish } from './support/publish.ts'
 import { startRegistry } from './support/registry.ts'
@@ -79,6 +81,33 @@ test('examples/custom-handler.ts finds the layers above a size, each once', asyn
   t.is(await example('custom-handler', reference, '1000000'), '')
 })
 
+test('examples/where.ts follows registries.conf to the mirror', async t => {
+  const { registry } = await serve(t)
+  const home = await directoryWith(t, {
+    '.config/containers/registries.conf': `
+      [aliases]
+      app = "a.test/app"
+      [[registry]]
+      location = "a.test"
+      [[registry.mirror]]
+      location = "${registry.host}"`,
+  })
+  const expected = {
+    reference: 'a.test/app:1',
+    hosts: [`http://${registry.host}`, 'https://a.test'],
+    target: root.desc,
+  }
+  t.like(await whereFrom('app:1', { env: { HOME: home } }), expected)
+  const printed = await output(
+    process.execPath,
+    [path.join(projectRoot, 'dist/examples/where.js'), 'app:1'],
+    {
+      env: { HOME: home, DOCKER_CONFIG: '/nonexistent', CONTAINERS_REGISTRIES_CONF: undefined },
+    },
+  )
+  t.is(printed, `a.test/app:1 ${root.desc.digest}\nhttp://${registry.host}\nhttps://a.test\n`)
+})
+
 test('code in README.md that names an example is that example', async t => {
   const readme = await fs.readFile(path.join(projectRoot, 'README.md'), 'utf8').catch(() => '')
   for (const [, file = '', code = ''] of readme.matchAll(
@@ -88,7 +117,7 @@ test('code in README.md that names an example is that example', async t => {
     t.true(text.includes(code.trim()), `README.md and ${file} differ`)
   }
   // Every example opens with what it shows and the line that runs it.
-  for (const name of ['pull', 'remote-size', 'custom-handler']) {
+  for (const name of ['pull', 'remote-size', 'custom-handler', 'where']) {
     const [first, second] = (await fs.readFile(path.join(projectRoot, `examples/${name}.ts`), 'utf8')).split(
       '\n',
     )
