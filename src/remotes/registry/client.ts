@@ -9,7 +9,7 @@ import { reported } from './fetch-report.ts'
 import { type HttpBody, type HttpRequest, type HttpResponse, headerValue, isStreamed } from './http.ts'
 import { traced } from './http-trace.ts'
 import { outgoing } from './outgoing.ts'
-import { type AddressGuard, guardedLookup } from './private-address.ts'
+import { type AddressGuard, guardedLookup, guardProxied } from './private-address.ts'
 import { proxyFor } from './proxy.ts'
 import { secureContext, type TrustOptions } from './tls.ts'
 import { transportError } from './transport-error.ts'
@@ -37,7 +37,7 @@ export interface HttpClientOptions extends TrustOptions {
   /** Default `orlop/<version>`. */
   readonly userAgent?: string | undefined
   readonly timeouts?: Partial<Timeouts> | undefined
-  /** Refuses addresses at the time of connecting, after names are looked up. */
+  /** Refuses addresses at the time of connecting, after names are looked up; with a proxy, before it is asked. */
   readonly guard?: AddressGuard | undefined
   /** PEM text of certificate authorities to trust besides Node's, whatever the host. */
   readonly ca?: string | undefined
@@ -53,7 +53,7 @@ const defaultTimeouts: Timeouts = { connectMs: 30_000, headersMs: 60_000, idleMs
  * Sends single HTTP requests: no redirects, no credentials, no second try; those are wrapped around it.
  *
  * Connections are kept and shared by all requests that connect in the same way. The proxies of the environment are used,
- * see `proxyFor`; but where a guard looks at addresses, there is none.
+ * see `proxyFor`.
  */
 export class HttpClient implements AsyncDisposable {
   readonly #options: HttpClientOptions
@@ -86,7 +86,8 @@ export class HttpClient implements AsyncDisposable {
   async #send(request: HttpRequest, { signal }: AbortOptions): Promise<HttpResponse> {
     const { method, url, connection } = request
     const { guard, dispatcher: given } = this.#options
-    const proxy = guard || given ? undefined : proxyFor(url)
+    const proxy = given ? undefined : proxyFor(url)
+    if (proxy && guard) await guardProxied(url, guard, { signal })
     const sent = outgoing(request, this.#timeouts.idleMs, { signal })
     try {
       const dispatcher = given ?? (await this.#dispatcher(connection, proxy))

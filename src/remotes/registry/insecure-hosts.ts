@@ -1,6 +1,6 @@
-import { lookup } from 'node:dns/promises'
 import { BlockList, isIP } from 'node:net'
 import type { AbortOptions } from '../../options.ts'
+import { addressesOf } from './addresses.ts'
 import { type Host, type Hosts, hostWithoutPort } from './hosts.ts'
 import { secured } from './registries-hosts.ts'
 
@@ -9,9 +9,6 @@ export interface InsecureOptions {
   /** Addresses of a name; default: what the system resolves. */
   readonly lookup?: ((name: string, options: AbortOptions) => Promise<readonly string[]>) | undefined
 }
-
-/** A name that takes longer to look up than this counts as secure. */
-const lookupMs = 5000
 
 /**
  * `hosts` with those made insecure that a list names: their certificates are not checked, and where they do not speak TLS
@@ -25,12 +22,12 @@ export function withInsecure(hosts: Hosts, list: readonly string[], options: Ins
   const networks = new BlockList()
   const names = new Set<string>()
   for (const entry of list) if (!addNetwork(networks, entry)) names.add(entry)
-  const addressesOf = options.lookup ?? systemLookup
+  const find = options.lookup ?? addressesOf
   const isInsecure = async ({ name }: Host, abort: AbortOptions): Promise<boolean> => {
     if (names.has(name)) return true
     if (names.size === list.length) return false
     const host = hostWithoutPort(name)
-    const addresses = isIP(host) !== 0 ? [host] : await addressesOf(host, abort)
+    const addresses = isIP(host) !== 0 ? [host] : await find(host, abort)
     return addresses.some(address => isWithin(networks, address))
   }
   return async (place, abort = {}) => {
@@ -52,18 +49,4 @@ function isWithin(networks: BlockList, address: string): boolean {
   const mapped = /^::ffff:([\d.]+)$/i.exec(address)?.[1]
   const bare = mapped ?? address
   return networks.check(bare, isIP(bare) === 6 ? 'ipv6' : 'ipv4')
-}
-
-async function systemLookup(name: string, { signal }: AbortOptions): Promise<readonly string[]> {
-  const stop = AbortSignal.any([AbortSignal.timeout(lookupMs), ...(signal ? [signal] : [])])
-  const stopped = new Promise<readonly string[]>(resolve => {
-    stop.addEventListener('abort', () => resolve([]), { once: true })
-  })
-  const found = lookup(name, { all: true }).then(
-    addresses => addresses.map(({ address }) => address),
-    () => [],
-  )
-  const addresses = await Promise.race([found, stopped])
-  signal?.throwIfAborted()
-  return addresses
 }

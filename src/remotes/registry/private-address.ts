@@ -1,6 +1,8 @@
 import { type LookupAddress, type LookupOptions, lookup } from 'node:dns'
 import { BlockList, isIP, type LookupFunction } from 'node:net'
 import { OrlopError } from '../../errors.ts'
+import type { AbortOptions } from '../../options.ts'
+import { addressesOf } from './addresses.ts'
 import type { Send } from './http.ts'
 
 /** Throws when an IP address must not be connected to. */
@@ -53,6 +55,22 @@ export function guardUrl({ hostname }: URL, guard: AddressGuard): void {
   const bare = hostname.replace(/^\[|\]$/g, '')
   if (isIP(bare) !== 0) guard(bare, hostname)
   else if (/(^|\.)localhost\.?$/i.test(bare)) guard('127.0.0.1', hostname)
+}
+
+/**
+ * As `guardUrl`, also for a name that stands for such an address here: for what goes through a proxy, which connects by
+ * itself. A name that is unknown here passes, for then only the proxy knows it.
+ */
+export async function guardProxied(
+  url: URL,
+  guard: AddressGuard,
+  options: AbortOptions = {},
+  find: typeof addressesOf = addressesOf,
+): Promise<void> {
+  guardUrl(url, guard)
+  const { hostname } = url
+  if (isIP(hostname.replace(/^\[|\]$/g, '')) !== 0) return
+  for (const address of await find(hostname, options)) guard(address, hostname)
 }
 
 /** `send`, with the host of every URL looked at before. */

@@ -1,6 +1,7 @@
 import test from 'ava'
 import {
   guardedLookup,
+  guardProxied,
   guardUrl,
   isPrivateAddress,
   refusePrivate,
@@ -64,6 +65,21 @@ for (const url of [
 test('guardUrl() lets names and public addresses pass', t => {
   t.notThrows(() => guardUrl(new URL('https://a.test/x'), refusePrivate))
   t.notThrows(() => guardUrl(new URL('https://1.1.1.1/x'), refusePrivate))
+})
+
+test('guardProxied() refuses a name that stands for a private address here, and lets unknown ones pass', async t => {
+  const guard = (name: string, ...addresses: readonly string[]) =>
+    guardProxied(new URL(`https://${name}/x`), refusePrivate, {}, async () => addresses)
+  for (const [name, ...addresses] of [
+    ['a.test', '10.0.0.1'],
+    ['a.test', '1.1.1.1', '::1'],
+    ['localhost', '1.1.1.1'],
+    ['[fd00::1]'],
+  ] as const)
+    await t.throwsAsync(guard(name, ...addresses), { code: 'PERMISSION_DENIED' }, `${name} ${addresses}`)
+  await t.notThrowsAsync(guard('a.test', '1.1.1.1'))
+  await t.notThrowsAsync(guard('a.test'))
+  await t.notThrowsAsync(guard('1.1.1.1', '10.0.0.1'))
 })
 
 test('guardedLookup() refuses a name that stands for this machine', async t => {

@@ -4,7 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { defaultHost, type Hosts } from '../../../src/remotes/registry/hosts.ts'
 import { proxyFor } from '../../../src/remotes/registry/proxy.ts'
 import { startRegistry } from '../../support/registry.ts'
-import { quickResolver } from '../../support/resolver.ts'
+import { collect, quickResolver } from '../../support/resolver.ts'
 import { testAuthority } from '../../support/tls.ts'
 import type { Teardown } from '../../support/tmp.ts'
 
@@ -135,6 +135,22 @@ test.serial('TLS goes through the proxy in a tunnel, by the certificates of its 
   await t.throwsAsync(quickResolver(t).resolver.resolve('registry.test/a:v1'), {
     message: /certificate of registry\.test is not trusted .* \(through the proxy http:\/\/127\.0\.0\.1:\d+;/,
   })
+})
+
+test.serial('foreign layers come through the proxy too, but none that is private', async t => {
+  const registry = await startRegistry(t)
+  const layer = registry.blob('layers', 'one')
+  const { asked, address } = await startProxy(t, registry.host)
+  setProxy(t, 'HTTP_PROXY', `http://${address}`)
+  const { resolver } = quickResolver(t)
+  const fetcher = await resolver.fetcher(`${registry.host}/empty`)
+  const url = `http://layers.invalid/v2/layers/blobs/${layer.digest}`
+  const bytes = await collect(fetcher.read({ ...layer, urls: [url] }))
+  t.is(bytes.toString(), 'one')
+  t.deepEqual(asked, [`GET ${url}`])
+  const inside = { ...layer, urls: [`http://10.0.0.1/v2/layers/blobs/${layer.digest}`] }
+  await t.throwsAsync(collect(fetcher.read(inside)), { code: 'PERMISSION_DENIED' })
+  t.is(asked.length, 1)
 })
 
 test.serial(
