@@ -24,7 +24,7 @@ import { testWith } from '../support/programs.ts'
 import { type Reach, type RegistryShape, registryShapes } from '../support/registry-shapes.ts'
 import { quickResolver } from '../support/resolver.ts'
 import { output } from '../support/run.ts'
-import { differencesInSkopeoDirectory, writeSkopeoDirectory } from '../support/skopeo-directory.ts'
+import { writeSkopeoDirectory } from '../support/skopeo-directory.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
 import { refreshToken } from '../support/token-server.ts'
 
@@ -83,55 +83,7 @@ const pulls = ({ name, start }: RegistryShape): void =>
     }
   })
 
-const pushes = ({ name, start }: RegistryShape): void =>
-  interop(`what is pushed to a registry of the shape ${name} is there byte for byte, for skopeo`, async t => {
-    const shaped = await start(t)
-    const { resolver } = quickResolver(t, shaped.options)
-    const directory = await temporaryDirectory(t)
-    for (const [tag, root] of imagesFor(name)) {
-      const reference = `${shaped.host}/team/app:${tag}`
-      const from = new Blobs(root)
-      const to = await resolver.pusher(`${reference}@${root.desc.digest}`)
-      await copyGraph(from, to, root.desc, children(from))
-      const copied = path.join(directory, tag)
-      const flags = ['--all', '--quiet', '--insecure-policy', '--preserve-digests', ...shaped.from]
-      await output('skopeo', ['copy', ...flags, `docker://${reference}`, `dir:${copied}`])
-      t.deepEqual(await differencesInSkopeoDirectory(copied, root), [])
-    }
-    await mounts(t, shaped)
-  })
-
-/** Layers of one repository are taken over by another, and not sent again. */
-async function mounts(t: ExecutionContext, { host, options }: Reach): Promise<void> {
-  const { resolver } = quickResolver(t, options)
-  const root = one('linux/amd64')
-  const from = new Blobs(root)
-  const mounted: string[] = []
-  const to = await resolver.pusher(`${host}/other/copy:v1@${root.desc.digest}`, {
-    sources: async () => ['team/app'],
-    onMounted: (digest, repository) => void mounted.push(`${digest} from ${repository}`),
-  })
-  await copyGraph(from, to, root.desc, children(from))
-  const blobs = root.below.map(({ desc }) => `${desc.digest} from team/app`)
-  t.deepEqual(mounted.toSorted(), blobs.toSorted())
-}
-
-const refusesPushes = ({ name, start }: RegistryShape): void =>
-  interop(`a push to a registry of the shape ${name} is refused in words`, async t => {
-    const { host, options } = await start(t)
-    const root = one('linux/amd64')
-    const from = new Blobs(root)
-    const { resolver } = quickResolver(t, options)
-    const to = await resolver.pusher(`${host}/team/app:v1@${root.desc.digest}`)
-    await t.throwsAsync(copyGraph(from, to, root.desc, children(from)), {
-      code: 'UNIMPLEMENTED',
-      message: /team\/app: blob .* does not allow POST \(405\).*read-only, a mirror/,
-    })
-  })
-
 for (const shape of registryShapes) pulls(shape)
-for (const shape of registryShapes) if (shape.writable) pushes(shape)
-for (const shape of registryShapes) if (!shape.writable) refusesPushes(shape)
 
 interop('a token server is asked for as much as a request needs, and as it wants to be asked', async t => {
   const shape = registryShapes.find(({ name }) => name === 'tokens by GET alone')

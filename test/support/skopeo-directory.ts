@@ -16,16 +16,3 @@ export async function writeSkopeoDirectory(directory: string, root: Node): Promi
   await fs.writeFile(path.join(directory, 'version'), 'Directory Transport Version: 1.1\n')
   for (const node of flat(root)) await fs.writeFile(path.join(directory, nameOf(node, root)), node.bytes)
 }
-
-/** The files of a graph that a directory of skopeo's lacks, or has with other bytes. */
-export async function differencesInSkopeoDirectory(
-  directory: string,
-  root: Node,
-): Promise<readonly string[]> {
-  const wrong: string[] = []
-  for (const node of flat(root)) {
-    const bytes = await fs.readFile(path.join(directory, nameOf(node, root))).catch(() => undefined)
-    if (!bytes?.equals(node.bytes)) wrong.push(`${node.desc.mediaType} ${node.desc.digest}`)
-  }
-  return wrong
-}
