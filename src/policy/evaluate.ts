@@ -8,7 +8,8 @@ import {
 import { formatReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
 import { loadKeyring, verifySimple } from './signed-by.ts'
-import { loadSigstoreKeys, reasonOf, verifySigstore } from './sigstore.ts'
+import { reasonOf, verifySigstore } from './sigstore.ts'
+import { loadSigstoreKeys } from './sigstore-keys.ts'
 import type {
   Claim,
   Policy,

@@ -11,12 +11,31 @@ export interface Pem {
 
 /** The first block of a PEM text, or `undefined`. */
 export function firstPem(text: string): Pem | undefined {
-  const found = /-----BEGIN ([A-Z0-9 ]+)-----\s*([A-Za-z0-9+/=\s]+?)\s*-----END \1-----/.exec(text)
-  if (!found) return undefined
-  const [all, label = '', body = ''] = found
-  const rest = text.slice(found.index + all.length)
-  return { label, der: Buffer.from(body, 'base64'), trailing: rest.trim() !== '' }
+  const [first, ...more] = allPem(text)
+  return first && { ...first, trailing: first.trailing || more.length > 0 }
 }
+
+/** Every block of a PEM text. In one pass: the text may be an attacker's, and long. */
+export function allPem(text: string): readonly Pem[] {
+  const blocks: Pem[] = []
+  for (let at = text.indexOf(begin); at !== -1; at = text.indexOf(begin, at)) {
+    const line = text.indexOf(dashes, at + begin.length)
+    const label = text.slice(at + begin.length, line)
+    const body = line + dashes.length
+    const mark = `-----END ${label}-----`
+    const end = line === -1 || label.length > 64 ? -1 : text.indexOf(mark, body)
+    // Without an end it is no block, nor is what follows.
+    if (end === -1) return blocks
+    at = end + mark.length
+    const next = text.indexOf(begin, at)
+    const rest = text.slice(at, next === -1 ? undefined : next)
+    blocks.push({ label, der: Buffer.from(text.slice(body, end), 'base64'), trailing: rest.trim() !== '' })
+  }
+  return blocks
+}
+
+const begin = '-----BEGIN '
+const dashes = '-----'
 
 const curves: ReadonlySet<string> = new Set(['secp224r1', 'prime256v1', 'secp384r1', 'secp521r1'])
 
@@ -43,14 +62,18 @@ export function parsePublicKey(bytes: Uint8Array, what: string): KeyObject {
   } catch (cause) {
     return refuse('not a public key', cause)
   }
-  const { asymmetricKeyType: kind, asymmetricKeyDetails: details } = key
-  const known =
-    kind === 'rsa' || kind === 'ed25519' || (kind === 'ec' && curves.has(details?.namedCurve ?? ''))
-  if (!known)
-    return refuse(
-      `keys of type ${details?.namedCurve ?? kind} are not supported; ECDSA (P-256, P-384, P-521), RSA and Ed25519 are`,
-    )
+  checkKey(key, what)
   return key
+}
+
+/** Throws for keys of a kind that signatures are not verified with. @throws INVALID_ARGUMENT */
+export function checkKey(key: KeyObject, what: string): void {
+  const { asymmetricKeyType: kind, asymmetricKeyDetails: details } = key
+  if (kind === 'rsa' || kind === 'ed25519' || (kind === 'ec' && curves.has(details?.namedCurve ?? ''))) return
+  throw new OrlopError(
+    'INVALID_ARGUMENT',
+    `${what}: keys of type ${details?.namedCurve ?? kind} are not supported; ECDSA (P-256, P-384, P-521), RSA and Ed25519 are`,
+  )
 }
 
 /** The DER of a public key, as SubjectPublicKeyInfo. */

@@ -110,7 +110,7 @@ export interface SignatureVerdict {
 export interface Signed {
   readonly reference: string
   readonly digest: Digest
-  /** Of the key: an OpenPGP fingerprint in upper case, or `sha256:` and the hash of a public key's DER. */
+  /** An OpenPGP fingerprint in upper case, `sha256:` and the hash of a public key's DER, or whom a certificate names. */
   readonly signer: string
   /** By the log's clock, where a log was asked for; else by the signer's, where it says. */
   readonly signedAt?: Date

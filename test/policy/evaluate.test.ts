@@ -117,22 +117,22 @@ const denies = test.macro<[what: string, requirement: object, reason: RegExp]>({
 const rekor = { rekorPublicKeyData: Buffer.from(signingKey().pem).toString('base64') }
 test(
   denies,
-  'signatures by certificates of Fulcio',
+  'certificates of Fulcio that are none',
   {
     type: 'sigstoreSigned',
     fulcio: { caData: 'YQ==', oidcIssuer: 'https://i', subjectEmail: 'a@b' },
     ...rekor,
   },
-  /signatures by certificates \(fulcio\) cannot be verified/,
+  /certificate of Fulcio: not certificates in PEM/,
 )
 test(
   denies,
-  'signatures by certificates of a PKI',
+  'certificates of a PKI that are none',
   {
     type: 'sigstoreSigned',
     pki: { caRootsData: 'YQ==', subjectEmail: 'a@b' },
   },
-  /signatures by certificates \(pki\) cannot be verified/,
+  /root certificate: not certificates in PEM/,
 )
 test(
   denies,

@@ -31,9 +31,14 @@ interface Trust {
 }
 
 const verify = (signature: SigstoreSignature, { keys, logs }: Trust) =>
-  verifySigstore(signature, { keys: keys.map(keyOf), ...(logs && { logs: logs.map(keyOf) }) }, claim, {
-    signedIdentity: defaultIdentity,
-  })
+  verifySigstore(
+    signature,
+    { kind: 'keys', keys: keys.map(keyOf), ...(logs && { logs: logs.map(keyOf) }) },
+    claim,
+    {
+      signedIdentity: defaultIdentity,
+    },
+  )
 
 const key = signingKey()
 const log = signingKey()

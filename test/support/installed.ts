@@ -2,7 +2,15 @@ import fs from 'node:fs'
 import path from 'node:path'
 
 /** Programs of other projects that tests are run against. All are Debian packages; `.ci/run` installs them. */
-export type Program = 'docker-registry' | 'skopeo' | 'umoci' | 'ctr' | 'containerd' | 'zstd' | 'gpg'
+export type Program =
+  | 'docker-registry'
+  | 'skopeo'
+  | 'umoci'
+  | 'ctr'
+  | 'containerd'
+  | 'zstd'
+  | 'gpg'
+  | 'openssl'
 
 /** True when a program is on the PATH. */
 export const isInstalled = (program: Program): boolean =>
