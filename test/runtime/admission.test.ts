@@ -2,9 +2,12 @@ import test, { type ExecutionContext } from 'ava'
 import type { Signature, SignatureSource } from '../../src/images/signature.ts'
 import { storedSignatures } from '../../src/images/stored-signatures.ts'
 import { only } from '../../src/oci/matcher.ts'
+import { mediaTypes } from '../../src/oci/media-type.ts'
 import { parsePlatform } from '../../src/oci/platform.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import type { Policy } from '../../src/policy/types.ts'
+import { signatureTag } from '../../src/remotes/registry/attachments.ts'
+import { defaultHost } from '../../src/remotes/registry/hosts.ts'
 import { type PullOptions, pull } from '../../src/runtime/pull.ts'
 import type { Wanted } from '../../src/runtime/select.ts'
 
@@ -270,4 +273,30 @@ test('pull() says so when an index is signed, and what it lists is not', async t
   s.sign(both, reference)
   const error = await t.throwsAsync(s.pull(policy, reference), { code: 'PERMISSION_DENIED' })
   t.regex(error.message, /its index is signed, but policies want each manifest/)
+})
+
+test('pull() from a mirror is judged by the name that was asked for, with signatures that only the registry has', async t => {
+  const [mirror, registry, runtime] = await Promise.all([startRegistry(t), startRegistry(t), openRuntime(t)])
+  const name = 'registry.test/team/app:1'
+  for (const place of [mirror, registry]) publish(place, 'team/app', '1', amd)
+  const made = sigstoreSignature({ key, digest: amd.desc.digest, reference: name })
+  const layers = [
+    { ...registry.blob('team/app', made.payload, made.mediaType), annotations: made.annotations },
+  ]
+  const config = registry.blob('team/app', '{}', mediaTypes.ociConfig)
+  registry.put('team/app', signatureTag(amd.desc.digest), { schemaVersion: 2, config, layers })
+  const hosts = async () => [mirror, registry].map(({ host }) => ({ ...defaultHost(host), name: host }))
+  const { resolver } = quickResolver(t, { hosts })
+  const signatures = resolver.signatures({ directory: '/nonexistent/registries.d', attachments: true })
+  const docker = {
+    [mirror.host]: [{ type: 'reject' }],
+    [registry.host]: [{ type: 'reject' }],
+    'registry.test': [signedWith(key, { signedIdentity: { type: 'matchExact' } })],
+  }
+  const policy = policyOf([{ type: 'reject' }], { docker })
+  const { image: pulled } = await pull({ resolver, scope: runtime.scope(), policy, signatures }, name)
+  t.is(pulled.name, name)
+  t.true(mirror.seen(/^GET .*\/blobs\//).length > 0)
+  t.is(mirror.seen(/\.sig$/).length, 1)
+  t.is((await storedSignatures(runtime.scope().content, amd.desc.digest)).length, 1)
 })

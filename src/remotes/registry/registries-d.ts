@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { namesIn } from '../../content/fs-durable.ts'
 import { fromErrno, OrlopError } from '../../errors.ts'
 import { asObject, asString, isObject } from '../../oci/json.ts'
@@ -168,6 +169,6 @@ function baseOf(text: string): URL {
 }
 
 const builtInLookaside = (): string =>
-  process.getuid?.() === 0
+  process.geteuid?.() === 0
     ? 'file:///var/lib/containers/sigstore'
-    : `file://${encodeURI(path.join(os.homedir(), '.local/share/containers/sigstore'))}`
+    : pathToFileURL(path.join(os.homedir(), '.local/share/containers/sigstore')).href
