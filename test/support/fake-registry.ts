@@ -1,4 +1,5 @@
-import { Authorizer, type AuthTarget } from '../../src/remotes/registry/auth.ts'
+import { Authorizer } from '../../src/remotes/registry/auth.ts'
+import type { AuthTarget } from '../../src/remotes/registry/auth-target.ts'
 import type { Credentials } from '../../src/remotes/registry/credential.ts'
 import type { HttpRequest, HttpResponse, Send } from '../../src/remotes/registry/http.ts'
 

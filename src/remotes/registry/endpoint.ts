@@ -1,5 +1,6 @@
 import type { AbortOptions } from '../../options.ts'
-import type { Authorizer, AuthTarget } from './auth.ts'
+import type { Authorizer } from './auth.ts'
+import type { AuthTarget } from './auth-target.ts'
 import { withoutIdentity } from './connection.ts'
 import { hasStatus, RegistryError, responseError } from './error.ts'
 import type { Host } from './hosts.ts'

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
+import { BoundedMap } from './bounded-map.ts'
 
 /** How long a credential that was refused is not shown again, in milliseconds. */
 const quietMs = 60_000
-/** Remembered at most; the oldest go first. */
 const maxRemembered = 1024
 
 /**
@@ -13,8 +13,8 @@ const maxRemembered = 1024
  */
 export class Refusals {
   readonly #now: () => number
-  readonly #refused = new Map<string, number>()
-  readonly #taken = new Set<string>()
+  readonly #refused = new BoundedMap<string, number>(maxRemembered)
+  readonly #taken = new BoundedMap<string, true>(maxRemembered)
 
   /** @param now  milliseconds since 1970 */
   constructor(now: () => number) {
@@ -24,18 +24,19 @@ export class Refusals {
   /** Notes that a place took a credential. */
   taken(place: string, secret: string): void {
     const key = keyOf(place, secret)
-    this.#taken.add(key)
+    this.#taken.set(key, true)
     this.#refused.delete(key)
-    if (this.#taken.size > maxRemembered) dropFirst(this.#taken)
+  }
+
+  /** True when a place is known to take a credential. */
+  isTaken(place: string, secret: string): boolean {
+    return this.#taken.has(keyOf(place, secret))
   }
 
   /** Notes that a place refused a credential. */
   refused(place: string, secret: string): void {
     const key = keyOf(place, secret)
-    if (this.#taken.has(key)) return
-    this.#refused.delete(key)
-    this.#refused.set(key, this.#now() + quietMs)
-    if (this.#refused.size > maxRemembered) dropFirst(this.#refused)
+    if (!this.#taken.has(key)) this.#refused.set(key, this.#now() + quietMs)
   }
 
   /** Milliseconds until a credential may be shown to a place again; 0: now. */
@@ -48,8 +49,3 @@ const keyOf = (place: string, secret: string): string =>
   createHash('sha256')
     .update(JSON.stringify([place, secret]))
     .digest('base64')
-
-function dropFirst(map: Map<string, unknown> | Set<string>): void {
-  const first = map.keys().next()
-  if (!first.done) map.delete(first.value)
-}

@@ -114,7 +114,7 @@ async function readToken(response: HttpResponse, request: TokenRequest, nowMs: n
   const json = whole ? parseSecretJson(bytes.toString('utf8')) : undefined
   const answer = isObject(json) ? json : {}
   const value = [answer.access_token, answer.token].find(token => typeof token === 'string' && token !== '')
-  if (typeof value !== 'string' || !/^[\x21-\x7e]+$/.test(value)) {
+  if (typeof value !== 'string' || !isHeaderToken(value)) {
     const text = `${request.registry}: the token server ${request.realm.host} answered without a token`
     throw new RegistryError('UNAUTHENTICATED', text, {
       method: response.method,
@@ -125,6 +125,9 @@ async function readToken(response: HttpResponse, request: TokenRequest, nowMs: n
   const method = response.method === 'POST' ? 'POST' : 'GET'
   return { value, expiresAt: nowMs + usefulMs(answer, headerValue(response.headers, 'date'), nowMs), method }
 }
+
+/** True for what can stand in a header as a token. */
+export const isHeaderToken = (text: string): boolean => /^[\x21-\x7e]+$/.test(text)
 
 /**
  * How long to use a token, in milliseconds from now.

@@ -163,6 +163,33 @@ test('a password that the token server refused is not shown again for a minute',
   t.is(sent.length, 4)
 })
 
+test('a password that is wrong is shown once, however many need it at once', async t => {
+  const { authorizer, challenge, sent } = authorizerOver(
+    () => ({ status: 401 }),
+    async () => user,
+  )
+  challenge(targetAt('https://a.test/'), bearer)
+  const asked = Array.from({ length: 8 }, (_, at) =>
+    authorizer.authorization(targetAt('https://a.test/', `r${at}`)),
+  )
+  for (const outcome of await Promise.allSettled(asked)) t.is(outcome.status, 'rejected')
+  t.is(sent.map(({ method }) => method).join(' '), 'POST GET')
+})
+
+test('a registry token that cannot stand in a header is refused, and not told', async t => {
+  const { authorizer, challenge } = authorizerOver(issue, async () => ({
+    registryToken: 'hunter2\r\nx: y',
+    source: 'f.json',
+  }))
+  const target = targetAt('https://a.test/')
+  challenge(target, bearer)
+  const error = await t.throwsAsync(authorizer.authorization(target), {
+    code: 'UNAUTHENTICATED',
+    message: /the registry token of f\.json has characters that no token has/,
+  })
+  t.false(error?.message.includes('hunter2'))
+})
+
 test('a token server is asked as it wanted to be asked the last time', async t => {
   const { authorizer, challenge, sent } = authorizerOver(
     ({ method }) => (method === 'POST' ? { status: 405 } : issue()),
