@@ -47,7 +47,7 @@ export async function referrersOf(
   const documents = pipe(children(blobs), select, leafWhen(isManifest), wrap)
   for await (const _ of walk(documents, [root], { seen: new Set(), signal }));
   const all = [...new Map([...known.values()].flat().map(desc => [desc.digest, desc])).values()]
-  if (all.length > 0 && destination.enlist === undefined)
+  if (all.length > 0 && !destination.accepts.referrers)
     throw new OrlopError(
       'FAILED_PRECONDITION',
       `${destination.place}: has no place for the ${all.length} that refer to ${root.digest}; leave out --referrers`,

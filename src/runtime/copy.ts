@@ -100,8 +100,7 @@ export async function copy(
   )
   const parts = { source, destination, blobs, selected, signatures, leaves, referring }
   const target = await transfer(parts, { ...options, onProgress })
-  await destination.put(target, { signal })
-  if (referring && referring.all.length > 0) await destination.enlist?.(referring.all, { signal })
+  await destination.put(target, { referrers: referring?.all, signal })
   await carrySignatures(destination, signatures, { signal })
   return {
     source: root,

@@ -7,7 +7,7 @@ import { dockerScopes } from '../oci/scopes.ts'
 import type { AbortOptions } from '../options.ts'
 import type { Pusher, PusherOptions, RemoteRepository, Resolver, WritingResolver } from '../remotes/types.ts'
 import { type DockerPlace, formatPlace } from './place.ts'
-import type { Accepts, Destination, PolicyIdentity, Source } from './types.ts'
+import type { Accepts, Destination, PolicyIdentity, PutOptions, Source } from './types.ts'
 
 /** What reads images of registries. */
 export interface RegistryReader extends Resolver {
@@ -92,6 +92,7 @@ class DockerDestination implements Destination {
     this.accepts = {
       formats: ['oci', 'docker'],
       indexes: true,
+      referrers: true,
       layers: 'gzip',
       ...(!nonDistributable && { foreign: 'urls' }),
     }
@@ -103,17 +104,13 @@ class DockerDestination implements Destination {
         sink.putSignatures(place.reference, manifest, signatures, asked)
   }
 
-  async put(root: Descriptor, options: AbortOptions = {}): Promise<void> {
+  async put(root: Descriptor, { referrers = [], signal }: PutOptions = {}): Promise<void> {
     const { reference, nameless = false } = this.#place
-    if (nameless) return
     const { digest } = parseReference(reference)
-    if (digest === undefined) return this.blobs.tag(reference, root, options)
-    if (digest !== root.digest)
+    if (digest !== undefined && digest !== root.digest)
       throw new OrlopError('FAILED_PRECONDITION', `${this.place}: what was copied is ${root.digest}`)
-  }
-
-  async enlist(referrers: readonly Descriptor[], options: AbortOptions = {}): Promise<void> {
-    for (const referrer of referrers) await this.blobs.enlist(referrer, options)
+    if (!nameless && digest === undefined) await this.blobs.tag(reference, root, { signal })
+    for (const referrer of referrers) await this.blobs.enlist(referrer, { signal })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}

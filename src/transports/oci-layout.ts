@@ -23,7 +23,7 @@ import {
 } from './oci-index.ts'
 import { layoutReferrers } from './oci-referrers.ts'
 import { formatPlace, type OciPlace } from './place.ts'
-import type { Accepts, Destination, Source } from './types.ts'
+import type { Accepts, Destination, PutOptions, Source } from './types.ts'
 
 const layoutVersion = '1.0.0'
 
@@ -144,6 +144,7 @@ class OciDestination implements Destination {
     formats: ['oci'],
     tolerant: true,
     indexes: true,
+    referrers: true,
     layers: 'gzip',
   }
   readonly place: string
@@ -160,22 +161,14 @@ class OciDestination implements Destination {
     this.blobs = new FileBlobs(new FsLayout(place.path), fence)
   }
 
-  put(root: Descriptor, options: AbortOptions = {}): Promise<void> {
-    return this.#change(index => withEntry(index, root, this.#place.image), options)
-  }
-
-  /** Beside the images of the layout, without a name. */
-  enlist(referrers: readonly Descriptor[], options: AbortOptions = {}): Promise<void> {
-    return this.#change(index => referrers.reduce(withReferrer, index), options)
-  }
-
-  async #change(change: (index: LayoutIndex) => LayoutIndex, { signal }: AbortOptions): Promise<void> {
+  async put(root: Descriptor, { referrers = [], signal }: PutOptions = {}): Promise<void> {
     signal?.throwIfAborted()
     // As it is now: other programs may have written to it since.
     const index = (await readIndexFile(this.#fence)) ?? emptyLayoutIndex
+    const changed = referrers.reduce(withReferrer, withEntry(index, root, this.#place.image))
     const file = path.join(this.#place.path, 'index.json')
     try {
-      await replaceFile(file, formatLayoutIndex(change(index)))
+      await replaceFile(file, formatLayoutIndex(changed))
     } catch (error) {
       throw fromErrno(error, file)
     }

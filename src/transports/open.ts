@@ -56,8 +56,10 @@ export async function openSource(
       const { find = (images, name, abort) => images.get(name, abort) } = parts
       return openStoreSource(place, needed(parts.store, place, 'a store'), find, options)
     }
-    default:
-      throw new OrlopError('UNIMPLEMENTED', `${formatPlace(place)}: cannot be read yet`)
+    case 'oci-archive':
+      return (await import('./oci-archive.ts')).openOciArchiveSource(place, options)
+    case 'docker-archive':
+      return (await import('./docker-archive.ts')).openDockerArchiveSource(place, options)
   }
 }
 
@@ -85,8 +87,10 @@ export async function openDestination(
       const { openStoreDestination } = await import('./store.ts')
       return openStoreDestination(place, needed(parts.store, place, 'a store'), options)
     }
-    default:
-      throw new OrlopError('UNIMPLEMENTED', `${formatPlace(place)}: cannot be written yet`)
+    case 'oci-archive':
+      return (await import('./oci-archive.ts')).openOciArchiveDestination(place)
+    case 'docker-archive':
+      return (await import('./docker-archive.ts')).openDockerArchiveDestination(place)
   }
 }
 

@@ -11,7 +11,7 @@ import type { Digest } from '../oci/digest.ts'
 import { fullReference, parseReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
 import { formatPlace, type StorePlace } from './place.ts'
-import type { Accepts, Destination, Source } from './types.ts'
+import type { Accepts, Destination, PutOptions, Source } from './types.ts'
 
 /** The stores of a namespace; a `Scope` of the runtime is one. */
 export interface StoreParts {
@@ -79,7 +79,7 @@ interface StoreDestinationInit {
 }
 
 class StoreDestination implements Destination {
-  readonly accepts: Accepts = { formats: ['oci', 'docker'], indexes: true }
+  readonly accepts: Accepts = { formats: ['oci', 'docker'], indexes: true, referrers: true }
   readonly place: string
   readonly blobs: ContentStore
   readonly store: ContentStore
@@ -95,11 +95,12 @@ class StoreDestination implements Destination {
     this.#init = init
   }
 
-  async put(root: Descriptor, options: AbortOptions = {}): Promise<void> {
+  /** Referrers are found by the labels that came with what they refer to. */
+  async put(root: Descriptor, { signal }: PutOptions = {}): Promise<void> {
     const { name, digest } = this.#init
     if (digest !== undefined && digest !== root.digest)
       throw new OrlopError('FAILED_PRECONDITION', `${this.place}: what was copied is ${root.digest}`)
-    await putImage(this.#images, { name, target: root }, options)
+    await putImage(this.#images, { name, target: root }, { signal })
   }
 
   async putSignatures(
@@ -110,9 +111,6 @@ class StoreDestination implements Destination {
     const labels = await storeSignatures(this.store, signatures, options)
     await this.store.update(manifest, { labels }, options)
   }
-
-  /** The labels of what they refer to name them already. */
-  async enlist(): Promise<void> {}
 
   async [Symbol.asyncDispose](): Promise<void> {
     const { scope, lease } = this.#init

@@ -50,10 +50,18 @@ export interface Accepts {
   readonly tolerant?: true
   /** False: one manifest, and no index. */
   readonly indexes: boolean
+  /** True: what refers to an image can be found by it there. */
+  readonly referrers?: true
   /** `urls`: foreign layers stay where their descriptors say; absent: they come along where the source has them. */
   readonly foreign?: 'urls'
   /** `plain`: only layers without compression. `gzip`: any, but what is made on the way had better be compressed. */
   readonly layers?: 'plain' | 'gzip'
+}
+
+/** Options of `Destination.put`. */
+export interface PutOptions extends AbortOptions {
+  /** Manifests that are there too, to be found by what they refer to; only for places that take referrers. */
+  readonly referrers?: readonly Descriptor[] | undefined
 }
 
 /** A place that an image is copied to. Blobs come leaves first; then `put` names the root. */
@@ -69,17 +77,16 @@ export interface Destination extends AsyncDisposable {
   /** The same as `blobs`, where it is a store that keeps labels; the children of a blob live there by its labels. */
   readonly store?: ContentStore
   /**
-   * Makes a manifest or index that is there the image of this place; durable when it resolves.
+   * Makes a manifest or index that is there the image of this place; durable when it resolves. Called once, last but for
+   * signatures.
    *
    * @throws FAILED_PRECONDITION  the place names a digest, and this is another
    */
-  put(root: Descriptor, options?: AbortOptions): Promise<void>
+  put(root: Descriptor, options?: PutOptions): Promise<void>
   /** Puts signatures beside a manifest or index that is there; absent: the place keeps none. */
   readonly putSignatures?: (
     manifest: Digest,
     signatures: readonly Signature[],
     options?: AbortOptions,
   ) => Promise<void>
-  /** Lets referrers that are there be found by what they refer to; absent: the place has no way to. */
-  readonly enlist?: (referrers: readonly Descriptor[], options?: AbortOptions) => Promise<void>
 }

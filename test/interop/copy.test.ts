@@ -116,6 +116,22 @@ for (const name of ['attestation', 'artifact', 'zstd-layers', 'nested-index'] as
   })
 }
 
+interop('copy of many-layers through both kinds of archives loses nothing on the way', async t => {
+  const work = await temporaryDirectory(t)
+  const { target } = await copyPlaces(
+    `docker://${fixtures.reference('many-layers')}`,
+    `oci-archive:${work}/a.tar`,
+  )
+  await copyPlaces(`oci-archive:${work}/a.tar`, `docker-archive:${work}/b.tar:many:1`)
+  await skopeo(`docker-archive:${work}/b.tar:many:1`, `dir:${work}/theirs`)
+  await copyPlaces(`docker-archive:${work}/b.tar`, `dir:${work}/ours`)
+  const blobs = async (directory: string) =>
+    (await fs.readdir(directory)).filter(name => /^[0-9a-f]{64}$/.test(name)).sort()
+  t.deepEqual(await blobs(`${work}/ours`), await blobs(`${work}/theirs`))
+  t.is((await blobs(`${work}/ours`)).length, 129)
+  t.is(target.mediaType, 'application/vnd.oci.image.manifest.v1+json')
+})
+
 interop('copy of nested-index keeps every level', async t => {
   const work = await temporaryDirectory(t)
   const { source, target } = await copyPlaces(

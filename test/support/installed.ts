@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
 
-/** Programs of other projects that tests are run against. All are Debian packages; `.ci/run` installs them. */
+/** Programs of other projects that tests are run against. All are Debian packages; `.ci/run` installs all but podman. */
 export type Program =
   | 'docker-registry'
   | 'skopeo'
@@ -11,6 +11,7 @@ export type Program =
   | 'zstd'
   | 'gpg'
   | 'openssl'
+  | 'podman'
 
 /** True when a program is on the PATH. */
 export const isInstalled = (program: Program): boolean =>
