@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fs, { type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
-import { syncDirectory } from '../content/fs-durable.ts'
+import { errnoOf, syncDirectory } from '../content/fs-durable.ts'
 import { fromErrno } from '../errors.ts'
 import type { AbortOptions } from '../options.ts'
 
@@ -63,29 +63,81 @@ async function writeAll(
   chunks: AsyncIterable<Uint8Array>,
   { signal }: AbortOptions,
 ): Promise<void> {
-  let batch: Uint8Array[] = []
-  let length = 0
-  let writing: Promise<void> = Promise.resolve()
-  const flush = async (): Promise<void> => {
-    await writing
-    writing = writeBatch(handle, batch)
-    // Whoever awaits it gets the error; until then it is not unhandled.
-    writing.catch(() => undefined)
-    batch = []
-    length = 0
-  }
+  const file = new BatchWriter(handle)
   try {
     for await (const chunk of chunks) {
       signal?.throwIfAborted()
-      batch.push(chunk)
-      length += chunk.byteLength
-      if (length >= batchSize) await flush()
+      await file.write(chunk)
     }
-    await flush()
-    await writing
+    await file.flush()
   } finally {
-    // The file is closed after this: not while a write is under way.
-    await writing.catch(() => undefined)
+    // The file is closed after this: not while something is under way.
+    await file.idle()
+  }
+}
+
+/** Bytes that are written before the disk is told to take them, while more are coming: the last sync is short then. */
+const syncSize = 64 * 1024 * 1024
+
+class BatchWriter {
+  readonly #handle: FileHandle
+  #batch: Uint8Array[] = []
+  #length = 0
+  #unsynced = 0
+  /** These two never reject: a failure waits for the next call. */
+  #writing: Promise<void> = Promise.resolve()
+  #syncing: Promise<void> | undefined
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(handle: FileHandle) {
+    this.#handle = handle
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#batch.push(chunk)
+    this.#length += chunk.byteLength
+    if (this.#length >= batchSize) await this.#start()
+  }
+
+  async flush(): Promise<void> {
+    await this.#start()
+    await this.idle()
+    this.#check()
+  }
+
+  async idle(): Promise<void> {
+    await this.#writing
+    await this.#syncing
+  }
+
+  async #start(): Promise<void> {
+    await this.#writing
+    this.#check()
+    const batch = this.#batch
+    this.#unsynced += this.#length
+    this.#batch = []
+    this.#length = 0
+    if (this.#unsynced >= syncSize && this.#syncing === undefined) this.#startSync()
+    this.#writing = writeBatch(this.#handle, batch).catch(error => this.#fail(error))
+  }
+
+  #startSync(): void {
+    this.#unsynced = 0
+    this.#syncing = this.#handle
+      .datasync()
+      // A pipe or a device has nothing to sync.
+      .catch(error => (errnoOf(error) === 'EINVAL' ? undefined : this.#fail(error)))
+      .finally(() => {
+        this.#syncing = undefined
+      })
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+  }
+
+  #check(): void {
+    if (this.#failure !== undefined) throw this.#failure.error
   }
 }
 
