@@ -25,7 +25,10 @@ export type RequestBody = string | Uint8Array | StreamedBody
 export interface StreamedBody {
   /** Bytes that `chunks` will give, told to the server; absent when that is not known. */
   readonly size?: number | undefined
-  /** Iterated at most once, and left early when the request fails or is answered before its end. */
+  /**
+   * Iterated at most once, and left early when the request fails or is answered before its end. In small chunks, so that a
+   * slow line still shows that it moves.
+   */
   readonly chunks: AsyncIterable<Uint8Array>
 }
 

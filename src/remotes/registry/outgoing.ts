@@ -7,9 +7,6 @@ export interface Outgoing extends AbortOptions {
   readonly body: string | Uint8Array | Readable | null
 }
 
-/** Bytes that a stream is sent in at most, so that a slow line still shows that it moves. */
-const pieceBytes = 128 * 1024
-
 /**
  * The body of a request as undici takes it, and the signal that ends it: `signal`, or of a stream also that the other
  * side has taken nothing for `idleMs` milliseconds.
@@ -33,17 +30,15 @@ async function* watched(
   stall: () => void,
 ): AsyncGenerator<Uint8Array> {
   for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.byteLength; at += pieceBytes) {
-      // The next piece is asked for when the system has taken this one. In two halves: when this process has been busy
-      // itself, the second begins after it has looked at its sockets.
-      let timer = setTimeout(() => {
-        timer = setTimeout(stall, idleMs / 2)
-      }, idleMs / 2)
-      try {
-        yield chunk.subarray(at, at + pieceBytes)
-      } finally {
-        clearTimeout(timer)
-      }
+    // The next chunk is asked for when the system has taken this one. In two halves: when this process has been busy
+    // itself, the second begins after it has looked at its sockets.
+    let timer = setTimeout(() => {
+      timer = setTimeout(stall, idleMs / 2)
+    }, idleMs / 2)
+    try {
+      yield chunk
+    } finally {
+      clearTimeout(timer)
     }
   }
 }
