@@ -288,6 +288,8 @@ export async function startUploadRegistry(
     // A client that hangs up is no failure of ours.
     held.registry?.take(request, response).catch(() => response.destroy())
   })
+  // A slow machine must not look like a connection that breaks.
+  server.keepAliveTimeout = 0
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => {
     server.closeAllConnections()
