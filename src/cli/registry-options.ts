@@ -1,5 +1,5 @@
 import process from 'node:process'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { OrlopError } from '../errors.ts'
 import { parseReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
@@ -14,6 +14,7 @@ import { readPassword } from './password.ts'
 export interface RegistryOptions extends ConnectionOptions {
   readonly user?: string
   readonly authfile?: string
+  readonly registryTokenFile?: string
   readonly allowPrivateUrls?: boolean
 }
 
@@ -28,6 +29,12 @@ export const addRegistryOptions = (command: Command): Command =>
       '--authfile <file>',
       'the only file to look for credentials in, as `orlop login --authfile` writes it',
     )
+    .addOption(
+      new Option(
+        '--registry-token-file <file>',
+        'file with a bearer token to show to the registry as it is',
+      ).conflicts(['user', 'authfile']),
+    )
     .option('--allow-private-urls', 'let foreign layers come from loopback and private addresses')
 
 /** What `openResolver` may be told. */
@@ -38,25 +45,44 @@ export interface OpenResolverOptions extends AbortOptions {
 /**
  * A client for the registry of `reference`. Without `--user` the credentials are those of `orlop login` and the like.
  *
- * Those of `--user` are for that one registry: no other gets them, wherever it redirects to.
+ * Those of `--user` and `--registry-token-file` are for that one registry: no other gets them, wherever it redirects to.
  */
 export async function openResolver(
   reference: string,
-  { user, authfile, allowPrivateUrls, ...connection }: RegistryOptions,
+  options: RegistryOptions,
   { onProgress, signal }: OpenResolverOptions,
 ): Promise<RegistryResolver> {
-  const [{ RegistryResolver }, { credentialFor }] = await Promise.all([
-    import('../remotes/registry/resolver.ts'),
-    import('../remotes/registry/credentials.ts'),
-  ])
+  const { RegistryResolver } = await import('../remotes/registry/resolver.ts')
   const { domain } = parseReference(reference)
-  if (user === undefined) await checkAuthFile(authfile)
-  const credentials: Credentials =
-    user === undefined
-      ? keptCredentials({ authfile, ...connection })
-      : credentialFor(domain, await credentialOf(user, { signal }))
-  const reached = await connectionOf(connection, domain, { signal })
+  const credentials = await credentialsOf(domain, options, { signal })
+  const reached = await connectionOf(options, domain, { signal })
+  const { allowPrivateUrls } = options
   return new RegistryResolver({ ...reached, credentials, allowPrivateUrls, onProgress })
+}
+
+/** The credentials that the options give for one registry; else those that are kept. */
+async function credentialsOf(
+  domain: string,
+  options: RegistryOptions,
+  abort: AbortOptions,
+): Promise<Credentials> {
+  const { user, registryTokenFile: file } = options
+  if (user === undefined && file === undefined) {
+    await checkAuthFile(options.authfile)
+    return keptCredentials(options)
+  }
+  const { credentialFor } = await import('../remotes/registry/credentials.ts')
+  return credentialFor(
+    domain,
+    user === undefined ? await tokenIn(file ?? '', abort) : await credentialOf(user, abort),
+  )
+}
+
+async function tokenIn(file: string, abort: AbortOptions): Promise<Credential> {
+  const { readText } = await import('../remotes/registry/text-file.ts')
+  const text = await readText(file, abort)
+  if (text === undefined) throw new OrlopError('NOT_FOUND', `--registry-token-file ${file}: no such file`)
+  return { registryToken: text.trim(), source: file }
 }
 
 async function credentialOf(user: string, options: AbortOptions): Promise<Credential> {

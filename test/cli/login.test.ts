@@ -149,6 +149,23 @@ test('orlop login says which credentials were refused, and where they came from'
   t.false(stderr.includes('hunter2'))
 })
 
+test('--registry-token-file is shown to the registry as it is, and to nothing else', async t => {
+  const { home, run } = await setting(t)
+  const registry = await startRegistry(t, { auth: { type: 'bearer', registryToken: 'given', username } })
+  registry.image('a/b', 'v1', 'layer')
+  const file = path.join(home, 'token')
+  await fs.writeFile(file, 'given\n')
+  const read = `registry manifest -q --registry-token-file ${file} ${registry.host}/a/b:v1`
+  t.is((await run(read)).code, 0)
+  t.is(registry.seen(/token/).length, 0)
+  await fs.writeFile(file, 'hunter2')
+  const wrong = await run(read)
+  t.is(wrong.code, 6)
+  t.regex(wrong.stderr, new RegExp(`refused the credentials of ${file}`))
+  t.false(wrong.stderr.includes('hunter2'))
+  t.is((await run(read.replace(file, `${file}.gone`))).code, 3)
+})
+
 const refuses = test.macro({
   exec: async (t, args: string, said: RegExp, input?: string) => {
     const { run } = await setting(t)
@@ -174,3 +191,4 @@ test(refuses, 'login -u x --password-stdin', /which registry\? registries\.conf 
 test(refuses, 'logout', /name a registry, or give --all/)
 test(refuses, 'logout --all a.test', /name a registry, or give --all/)
 test(refuses, 'images pull --authfile=hunter2 UPPER', /UPPER/)
+test(refuses, 'images pull --registry-token-file f --user u a.test/x', /cannot be used with/)

@@ -94,7 +94,8 @@ function programOf(name: string): string {
 const isNotThere = (output: string): boolean => /credentials not found/i.test(output)
 
 function failed(what: string, output: string): OrlopError {
-  const said = clean(output, 200)
+  // What looks like an answer may hold a secret, although the helper failed.
+  const said = /^\s*[{[]/.test(output) ? '' : clean(output, 200)
   return new OrlopError('UNAUTHENTICATED', `${what} failed${said === '' ? '' : `: ${said}`}`)
 }
 

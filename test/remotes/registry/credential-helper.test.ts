@@ -44,6 +44,17 @@ test('helperCredential() says what a helper said that failed', async t => {
   })
 })
 
+test('helperCredential() does not quote an answer of a helper that fails', async t => {
+  const env = await helper(t, 'echo \'{"Username":"u","Secret":"hunter2"}\'; exit 1')
+  const error = await t.throwsAsync(helperCredential('test', 'a.test', { env }), { code: 'UNAUTHENTICATED' })
+  t.regex(error?.message ?? '', /failed$/)
+})
+
+test('helperCredential() does not wait for an agent that a helper leaves behind', async t => {
+  const env = await helper(t, 'echo \'{"Username":"u","Secret":"s"}\'; sleep 3 & exit 0')
+  t.like(await helperCredential('test', 'a.test', { env }), { username: 'u' })
+})
+
 test('helperCredential() does not quote an answer that it cannot read', async t => {
   const env = await helper(t, 'echo "hunter2"')
   const error = await t.throwsAsync(helperCredential('test', 'a.test', { env }), { code: 'UNAUTHENTICATED' })
