@@ -1,17 +1,18 @@
 import { OrlopError } from '../../errors.ts'
 import { formatReference, type Reference } from '../../oci/reference.ts'
 import { defaultHost, everything, type Host, type Place } from './hosts.ts'
-import type { Registries } from './registries-files.ts'
+import type { ConfiguredRegistry, Registries } from './registries-files.ts'
 import { findRegistry, type PullSource, pullSources } from './registries-match.ts'
 
 /**
  * The endpoints of a place by registries.conf: mirrors as their rules have it, then the registry's location.
  *
  * An insecure one is spoken to over TLS without looking at its certificate, and over plain HTTP where it does not speak
- * TLS. Credentials are looked for by where a source lies, so a mirror gets its own.
+ * TLS. Credentials are looked for by where a source lies, so a mirror gets its own. A mirror that is itself blocked is
+ * passed over.
  *
  * @returns `undefined` when no `[[registry]]` is about the place
- * @throws PERMISSION_DENIED  the registry is blocked
+ * @throws PERMISSION_DENIED  the registry is blocked, or every place that it lies at is
  * @throws FAILED_PRECONDITION  a location that does not make a reference
  */
 export function hostsByRegistries(
@@ -26,12 +27,22 @@ export function hostsByRegistries(
   }
   const registry = findRegistry(registries, path === undefined ? domain : formatReference(reference))
   if (!registry) return undefined
-  if (registry.blocked)
-    throw new OrlopError('PERMISSION_DENIED', `registry ${registry.prefix} is blocked in ${registry.file}`)
+  if (registry.blocked) throw isBlocked(registry)
   // The registry as a whole lies where it says only when its location is one.
   if (path === undefined) return [secured(defaultHost(domain), registry.insecure)]
-  return pullSources(registry, reference).map(source => toHost(source, path))
+  const sources = pullSources(registry, reference)
+  const blockOf = (source: PullSource): ConfiguredRegistry | undefined => {
+    const found = findRegistry(registries, formatReference(source.reference))
+    return found?.blocked ? found : undefined
+  }
+  const open = sources.filter(source => !blockOf(source))
+  const [first] = sources.flatMap(source => blockOf(source) ?? [])
+  if (open.length === 0 && first) throw isBlocked(first)
+  return open.map(source => toHost(source, path))
 }
+
+const isBlocked = ({ prefix, file }: ConfiguredRegistry): OrlopError =>
+  new OrlopError('PERMISSION_DENIED', `registry ${prefix} is blocked in ${file}`)
 
 function toHost({ reference, insecure, isMirror }: PullSource, asked: string): Host {
   const { domain, path, digest } = reference

@@ -118,6 +118,29 @@ test('a blocked registry is asked nothing, its mirrors neither', async t => {
   t.deepEqual(await names(hosts, 'b.test'), ['b.test'])
 })
 
+test('a place that is blocked is passed over, and when every one is, so is the registry', async t => {
+  const { root, hosts } = await machine(t, {
+    [conf]: `
+      [[registry]]
+      location = "a.test"
+      [[registry.mirror]]
+      location = "bad.test"
+      [[registry.mirror]]
+      location = "good.test"
+      [[registry]]
+      prefix = "b.test"
+      location = "bad.test/b"
+      [[registry]]
+      location = "bad.test"
+      blocked = true`,
+  })
+  t.deepEqual(await names(hosts, 'a.test'), ['good.test', 'a.test'])
+  await t.throwsAsync(names(hosts, 'b.test'), {
+    code: 'PERMISSION_DENIED',
+    message: `registry bad.test is blocked in ${path.join(root, conf)}`,
+  })
+})
+
 test('a repository is asked for where registries.conf places it, by tag and by digest', async t => {
   const [tags, digests, home] = [await startRegistry(t), await startRegistry(t), await startRegistry(t)]
   const { manifest } = home.image('moved/x', 'v1')
