@@ -3,8 +3,9 @@ import { hasCode, isOrlopError, OrlopError } from '../errors.ts'
 import { fullReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
 import { shortNameOf } from '../remotes/registry/short-name.ts'
-import type { Choose, ResolvedName } from '../remotes/registry/short-names.ts'
-import { readAnswer } from './password.ts'
+import type { ResolvedName } from '../remotes/registry/short-names.ts'
+import { chooseOn } from './choose.ts'
+import type { Context } from './context.ts'
 import type { RegistryOptions } from './registry-options.ts'
 
 /**
@@ -23,7 +24,8 @@ export async function remoteNames(
     configuration(registriesConf, { signal }),
     import('../remotes/registry/short-names.ts'),
   ])
-  const choose = process.stdin.isTTY && process.stdout.isTTY ? askWhich : undefined
+  const choose =
+    process.stdin.isTTY && process.stdout.isTTY ? chooseOn(process.stdin, process.stderr) : undefined
   const resolved = await resolveShortName(text, { registries, chosen, choose, fallback: 'docker.io', signal })
   const { candidates } = resolved
   if (user === undefined || candidates.length === 1) return resolved
@@ -61,36 +63,21 @@ async function configuration(file: string | undefined, options: AbortOptions) {
   }
 }
 
-const askWhich: Choose = async (name, candidates, options) => {
-  const lines = candidates.map((candidate, at) => `  ${at + 1}  ${candidate}\n`)
-  process.stderr.write(`${name} may be\n${lines.join('')}`)
-  const prompt = `Which one? [1-${candidates.length}] `
-  for (;;) {
-    const answer = await readAnswer(prompt, process.stdin, process.stderr, options)
-    const chosen = candidates[Number(answer.trim()) - 1]
-    if (chosen !== undefined) return chosen
-    if (answer.trim() === '') throw new OrlopError('INVALID_ARGUMENT', `${name}: nothing was chosen`)
-  }
-}
-
 /**
- * What `work` makes of the first name for which it succeeds. What was chosen just now is recorded then, so that nobody is
- * asked again.
+ * What `work` makes of the first name for which it succeeds.
  *
  * @throws the error of the only name; of several one that names each with what was wrong
  */
 export async function withFirst<T>(
   text: string,
-  { candidates, origin, choice }: ResolvedName,
+  { candidates, origin }: ResolvedName,
   work: (reference: string) => Promise<T>,
   { signal }: AbortOptions,
 ): Promise<T> {
   const failures: { readonly reference: string; readonly error: unknown }[] = []
   for (const reference of candidates) {
     try {
-      const made = await work(reference)
-      if (choice) await record(choice, { signal })
-      return made
+      return await work(reference)
     } catch (error) {
       signal?.throwIfAborted()
       if (candidates.length === 1 || !elsewhere.some(code => hasCode(error, code))) throw error
@@ -109,9 +96,19 @@ const elsewhere = [
   'RESOURCE_EXHAUSTED',
 ] as const
 
-async function record(choice: NonNullable<ResolvedName['choice']>, options: AbortOptions): Promise<void> {
+/** Records what was chosen just now, so that nobody is asked again; to be called when it has been pulled. */
+export async function recordChoice(
+  { choice }: ResolvedName,
+  { out, signal }: Pick<Context, 'out' | 'signal'>,
+): Promise<void> {
+  if (!choice) return
   const { aliasesFile, recordAlias } = await import('../remotes/registry/short-name-aliases.ts')
-  await recordAlias(aliasesFile(), choice, options)
+  try {
+    await recordAlias(aliasesFile(), choice, { signal })
+  } catch (error) {
+    // The image is here; next time the question comes again.
+    out.note(`orlop: warning: the choice was not recorded: ${error instanceof Error ? error.message : error}`)
+  }
 }
 
 function noneOf(

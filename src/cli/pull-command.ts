@@ -3,7 +3,7 @@ import { OrlopError } from '../errors.ts'
 import { type Pulled, pull } from '../runtime/pull.ts'
 import { collect, count, newLabels, wantedPlatforms } from './arguments.ts'
 import type { Context } from './context.ts'
-import { remoteNames, withFirst } from './names.ts'
+import { recordChoice, remoteNames, withFirst } from './names.ts'
 import { formatBytes } from './output.ts'
 import { addPolicyOptions, openPolicy, type PolicyOptions, signaturePlacesOf } from './policy-options.ts'
 import { progressFor } from './progress.ts'
@@ -57,6 +57,7 @@ export function addPull(command: Command, context: Context): void {
     }
     try {
       const pulled = await withFirst(text, names, work, { signal })
+      await recordChoice(names, { out, signal })
       progress.end()
       show(pulled)
     } finally {
