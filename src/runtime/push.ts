@@ -2,26 +2,20 @@ import { cached } from '../content/cache.ts'
 import { firstOf } from '../content/first-of.ts'
 import type { Provider } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
-import { children } from '../handlers/children.ts'
-import { pipe } from '../handlers/pipe.ts'
-import { type FindReferrers, referrers } from '../handlers/referrers.ts'
-import { skipNonDistributable } from '../handlers/skip.ts'
 import type { EntryReport } from '../images/completeness.ts'
 import type { SignatureSink } from '../images/signature.ts'
-import { storedReferrers } from '../images/stored-referrers.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import type { Digest } from '../oci/digest.ts'
-import { formatReference, parseReference, type Reference, withDefaultTag } from '../oci/reference.ts'
+import { formatReference, parseReference, withDefaultTag } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
-import { copyGraph } from '../remotes/copy.ts'
-import { type OnProgress, ProgressTotals, type Totals } from '../remotes/progress.ts'
-import type { Pusher, WritingResolver } from '../remotes/types.ts'
+import type { OnProgress, Totals } from '../remotes/progress.ts'
+import type { WritingResolver } from '../remotes/types.ts'
 import { carry, checkPlace, type Signed, signaturesBelow } from './carried-signatures.ts'
 import type { LocalContent } from './documents.ts'
 import { isDocument } from './local-first.ts'
 import { lookup } from './lookup.ts'
 import { forPlatforms, type PushPlan, withoutMissing } from './push-plan.ts'
-import { mountSources, originsOf, rememberPushed } from './push-sources.ts'
+import { type PushWork, pusherOf, sendGraph } from './push-send.ts'
+import { originsOf } from './push-sources.ts'
 import type { Scope } from './runtime.ts'
 import type { Wanted } from './select.ts'
 
@@ -87,7 +81,7 @@ export async function push(parts: PushParts, reference: string, options: PushOpt
   const { resolver, scope } = parts
   const place = withDefaultTag(parseReference(reference))
   const { name, target: root } = await subjectOf(scope, options.image ?? formatReference(place), { signal })
-  const work: Work = { ...parts, place, root, mounted: new Map() }
+  const work: PushWork = { resolver, scope, place, root, mounted: new Map() }
   const origins =
     onMissing === 'fetch' ? await originsOf(scope.content, { name, root: root.digest }, { signal }) : []
   const fetchers = await Promise.all(
@@ -102,7 +96,7 @@ export async function push(parts: PushParts, reference: string, options: PushOpt
   const signed = await signaturesOf(parts, source, target, options)
   const at = parts.signatures && { sink: parts.signatures, reference: formatReference(place) }
   if (at) await checkPlace(at, signed)
-  const totals = await send(work, { source, target, to }, options)
+  const totals = await sendGraph(work, { source, target, to }, options)
   const signatures = at ? await carry(at, signed, { signal }) : 0
   return { reference: formatReference(place), target, skipped: plan.skipped, signatures, totals }
 }
@@ -115,14 +109,6 @@ const signaturesOf = async (
 ): Promise<readonly Signed[]> =>
   removeSignatures || !signatures ? [] : signaturesBelow(scope.content, source, target, { signal })
 
-/** What is pushed, and where to. */
-interface Work extends PushParts {
-  readonly place: Reference
-  readonly root: Descriptor
-  /** Repositories that blobs were taken over from. */
-  readonly mounted: Map<Digest, string>
-}
-
 async function subjectOf(
   { images }: Scope,
   image: string | Descriptor,
@@ -133,7 +119,7 @@ async function subjectOf(
 
 /** What remains of the image to push once its platforms are chosen, and what is missing is dealt with. */
 async function planOf(
-  work: Work,
+  work: PushWork,
   name: string,
   documents: Provider,
   options: PushOptions,
@@ -153,58 +139,3 @@ async function planOf(
   const skip = onMissing === 'skip'
   return withoutMissing({ ...chosen, name, to, skip, nonDistributable }, { signal })
 }
-
-function pusherOf(
-  { resolver, scope, place, root, mounted }: Work,
-  to: string,
-  options: AbortOptions,
-): Promise<Pusher> {
-  const sources = mountSources(scope.content, place, root.digest)
-  return resolver.pusher(to, {
-    ...options,
-    sources,
-    onMounted: (digest, from) => void mounted.set(digest, from),
-  })
-}
-
-interface Sending {
-  readonly source: Provider
-  readonly target: Descriptor
-  /** With the tag and the digest of the target. */
-  readonly to: string
-}
-
-async function send(work: Work, { source, target, to }: Sending, options: PushOptions): Promise<Totals> {
-  const { concurrency, nonDistributable, referrers: alsoReferrers, signal } = options
-  const totals = new ProgressTotals()
-  const pushed = new Set<Digest>()
-  const existed = new Set<Digest>()
-  const onProgress: OnProgress = event => {
-    const from = 'ref' in event && event.type === 'exists' ? work.mounted.get(event.target.digest) : undefined
-    const told = from !== undefined && 'ref' in event ? { ...event, from } : event
-    if (told.type === 'exists') existed.add(told.target.digest)
-    if (told.type === 'exists' || told.type === 'complete') pushed.add(told.target.digest)
-    totals.add(told)
-    options.onProgress?.(told)
-  }
-  const listed: Descriptor[] = []
-  const handler = pipe(
-    children(source),
-    ...(nonDistributable ? [] : [skipNonDistributable]),
-    ...(alsoReferrers ? [referrers(keeping(storedReferrers(work.scope.content), listed))] : []),
-  )
-  const pusher = await pusherOf(work, to, { signal })
-  await copyGraph(source, pusher, target, handler, { concurrency, onProgress, moving: 'uploading', signal })
-  for (const desc of listed.filter(({ digest }) => existed.has(digest))) await pusher.enlist(desc, { signal })
-  await rememberPushed(work.scope.content, pushed, work.place, { signal })
-  return totals.totals()
-}
-
-/** A search that remembers what it found. */
-const keeping =
-  (find: FindReferrers, into: Descriptor[]): FindReferrers =>
-  async (desc, options) => {
-    const found = await find(desc, options)
-    into.push(...found)
-    return found
-  }
