@@ -6,8 +6,11 @@ import type { SigstoreSignature } from '../../src/images/signature.ts'
 import { only } from '../../src/oci/matcher.ts'
 import { parsePlatform } from '../../src/oci/platform.ts'
 import { loadPolicy } from '../../src/policy/file.ts'
+import { copy } from '../../src/runtime/copy.ts'
 import { pull } from '../../src/runtime/pull.ts'
 import { push } from '../../src/runtime/push.ts'
+import { openDestination, openSource } from '../../src/transports/open.ts'
+import { parsePlace } from '../../src/transports/place.ts'
 import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.ts'
 import { type GpgHome, gpgHome } from '../support/gpg.ts'
 import { flat, image, index, type Node } from '../support/image.ts'
@@ -562,3 +565,114 @@ testWhere(
   )
   await t.throwsAsync(resolver.resolve(`${host}/nowhere:1`), { code: 'NOT_FOUND' })
 })
+
+/** What is copied out of a directory: by skopeo, and by orlop. */
+const copyBoth = async (made: Shop, t: ExecutionContext, from: string, policy: string) => {
+  const into = await temporaryDirectory(t)
+  const flags = ['--registries.d', made.registriesD, '--policy', policy]
+  const { code, stderr } = await run('skopeo', [...flags, 'copy', '--quiet', from, `dir:${into}/theirs`])
+  if (code !== 0 && !stderr.includes('Source image rejected')) throw new Error(stderr)
+  await using source = await openSource(parsePlace(from))
+  await using destination = await openDestination(parsePlace(`dir:${into}/ours`))
+  const ours = await copy(source, destination, { policy: await loadPolicy(policy) }).then(
+    () => true,
+    error => {
+      if (hasCode(error, 'PERMISSION_DENIED')) return false
+      throw error
+    },
+  )
+  return { theirs: code === 0, ours }
+}
+
+const agreesOnCopy = (
+  title: string,
+  transport: 'dir' | 'oci',
+  rules: (made: Shop, directory: string) => { readonly default?: unknown; readonly transports?: unknown },
+  accepted: boolean,
+): void =>
+  testWhere(
+    'skopeo',
+    'docker-registry',
+    'gpg',
+  )(`skopeo and orlop ${accepted ? 'accept' : 'reject'} an image of ${transport}: ${title}`, async t => {
+    const made = await shop()
+    // A link on the way: scopes are those of the directory itself.
+    const directory = await fs.realpath(await temporaryDirectory(t))
+    const linked = path.join(directory, 'link')
+    await fs.mkdir(path.join(directory, 'real'))
+    await fs.symlink(path.join(directory, 'real'), linked)
+    const from = transport === 'dir' ? `dir:${linked}/image` : `oci:${linked}/image:v1`
+    const unsigned = transport === 'oci' ? ['--remove-signatures'] : []
+    const flags = ['--registries.d', made.registriesD, '--insecure-policy', 'copy', '--quiet', ...unsigned]
+    await output('skopeo', [...flags, '--src-tls-verify=false', `docker://${made.registry.host}/app:1`, from])
+    const reject = [{ type: 'reject' }]
+    const policy = await policyFile(made, { default: reject, ...rules(made, path.join(directory, 'real')) })
+    t.deepEqual(await copyBoth(made, t, from, policy), { theirs: accepted, ours: accepted })
+  })
+
+agreesOnCopy('nothing is said of it', 'dir', () => ({}), false)
+agreesOnCopy('its transport is accepted', 'dir', () => ({ transports: { dir: { '': [accept] } } }), true)
+agreesOnCopy('another transport is accepted', 'dir', () => ({ transports: { oci: { '': [accept] } } }), false)
+agreesOnCopy(
+  'its directory is accepted',
+  'dir',
+  (_, at) => ({ transports: { dir: { [`${at}/image`]: [accept] } } }),
+  true,
+)
+agreesOnCopy(
+  'a directory above is accepted',
+  'dir',
+  (_, at) => ({ transports: { dir: { [path.dirname(at)]: [accept] } } }),
+  true,
+)
+agreesOnCopy(
+  'a directory above is accepted, its own not',
+  'dir',
+  (_, at) => ({ transports: { dir: { [at]: [accept], [`${at}/image`]: [reject] } } }),
+  false,
+)
+agreesOnCopy(
+  'the link to it is accepted',
+  'dir',
+  (_, at) => ({ transports: { dir: { [path.join(at, '../link/image')]: [accept] } } }),
+  false,
+)
+agreesOnCopy(
+  'a directory whose name begins alike',
+  'dir',
+  (_, at) => ({ transports: { dir: { [`${at}/ima`]: [accept] } } }),
+  false,
+)
+agreesOnCopy(
+  'signed, and it has no name',
+  'dir',
+  made => ({ default: [gpgKey(made, identity('matchRepository'))] }),
+  false,
+)
+agreesOnCopy(
+  'signed as the one name that is wanted',
+  'dir',
+  made => ({
+    default: [gpgKey(made, identity('exactReference', { dockerReference: `${made.registry.host}/app:1` }))],
+  }),
+  true,
+)
+agreesOnCopy(
+  'its directory is accepted',
+  'oci',
+  (_, at) => ({ transports: { oci: { [`${at}/image`]: [accept] } } }),
+  true,
+)
+agreesOnCopy(
+  'its name in the directory is accepted',
+  'oci',
+  (_, at) => ({ transports: { oci: { [`${at}/image:v1`]: [accept] } } }),
+  false,
+)
+agreesOnCopy(
+  'a directory above is accepted',
+  'oci',
+  (_, at) => ({ transports: { oci: { [at]: [accept] } } }),
+  true,
+)
+agreesOnCopy('it cannot be signed', 'oci', made => ({ default: [gpgKey(made)] }), false)
