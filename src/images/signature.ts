@@ -35,8 +35,12 @@ export const sigstoreAnnotations = {
 
 /** More signatures of one manifest are not read: 128, as containers/image has it. */
 export const maxSignatures = 128
-/** A signature or payload larger than this is refused: 4 MiB. */
-export const maxSignatureSize = 4 * 1024 * 1024
+/** A signature larger than this is refused: 1 MiB. containers/image allows 4; real ones have some hundred bytes. */
+export const maxSignatureSize = 1024 * 1024
+/** A payload that is attached, or all signatures that a registry keeps of a manifest: 4 MiB. */
+export const maxPayloadSize = 4 * 1024 * 1024
+/** A signature as `encodeSignature` writes it: base64 and annotations make more of its payload. */
+export const maxEncodedSize = 4 * maxPayloadSize
 
 /** How the signatures of a manifest are read. */
 export interface SignatureOptions extends AbortOptions {

@@ -9,14 +9,12 @@ import type { AbortOptions } from '../options.ts'
 import {
   decodeSignature,
   encodeSignature,
-  maxSignatureSize,
+  maxEncodedSize,
   maxSignatures,
   type Signature,
 } from './signature.ts'
 
 const labelPrefix = `${labelKeys.gcRefContent}.signature.sha256.`
-/** Base64 and annotations make more of a payload of 4 MiB. */
-const maxStoredSize = 4 * maxSignatureSize
 
 /**
  * Writes signatures as blobs.
@@ -58,7 +56,7 @@ export async function storedSignatures(
   for (const digest of (await signatureDigests(store, manifest, options)).slice(0, maxSignatures)) {
     const { size } = await store.info(digest, options)
     const target = { digest, size, mediaType: mediaTypes.octetStream }
-    const bytes = await readBlob(store, target, { maxSize: maxStoredSize, ...options })
+    const bytes = await readBlob(store, target, { maxSize: maxEncodedSize, ...options })
     signatures.push(decodeSignature(bytes, `signature ${digest}`))
   }
   return signatures

@@ -17,7 +17,7 @@ import { fromErrno, isNotFound, OrlopError } from '../errors.ts'
 import {
   decodeSignature,
   encodeSignature,
-  maxSignatureSize,
+  maxEncodedSize,
   maxSignatures,
   type Signature,
 } from '../images/signature.ts'
@@ -155,7 +155,7 @@ async function readSignatures(
     signal?.throwIfAborted()
     try {
       const name = signatureName(hex, at)
-      const bytes = await fence.read(4 * maxSignatureSize, name)
+      const bytes = await fence.read(maxEncodedSize, name)
       found.push(decodeSignature(bytes, path.join(fence.directory, name)))
     } catch (error) {
       if (isNotFound(error)) return found

@@ -3,7 +3,7 @@ import { ifFound } from '../../content/if-found.ts'
 import type { Provider } from '../../content/types.ts'
 import { OrlopError } from '../../errors.ts'
 import {
-  maxSignatureSize,
+  maxPayloadSize,
   maxSignatures,
   type Signature,
   type SigstoreSignature,
@@ -55,7 +55,7 @@ const readLayer = async (
 ): Promise<SigstoreSignature> => ({
   format: 'sigstore',
   mediaType: layer.mediaType,
-  payload: await readBlob(provider, layer, { maxSize: maxSignatureSize, ...options }),
+  payload: await readBlob(provider, layer, { maxSize: maxPayloadSize, ...options }),
   annotations: layer.annotations ?? {},
 })
 

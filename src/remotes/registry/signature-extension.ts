@@ -1,6 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { OrlopError } from '../../errors.ts'
-import { maxSignatureSize, maxSignatures, type SimpleSignature } from '../../images/signature.ts'
+import {
+  maxPayloadSize,
+  maxSignatureSize,
+  maxSignatures,
+  type SimpleSignature,
+} from '../../images/signature.ts'
 import type { Digest } from '../../oci/digest.ts'
 import { asArray, asObject, asString, type JsonObject, parseJson } from '../../oci/json.ts'
 import type { AbortOptions } from '../../options.ts'
@@ -54,8 +59,8 @@ export async function readExtension(
       await response.body.dump()
       return []
     }
-    const { bytes, whole } = await readUpTo(response.body, maxSignatureSize)
-    if (!whole) throw tooMuch(request.what, `more than ${maxSignatureSize} bytes`)
+    const { bytes, whole } = await readUpTo(response.body, maxPayloadSize)
+    if (!whole) throw tooMuch(request.what, `more than ${maxPayloadSize} bytes`)
     return parse(bytes, request.what)
   }
   return at.endpoint.exchange({ ...request, accept: [404] }, read, options)
@@ -70,8 +75,12 @@ function parse(bytes: Uint8Array, what: string): readonly SimpleSignature[] {
   return known.map(entry => ({ format: 'simple-signing', bytes: contentOf(entry, what) }))
 }
 
-const contentOf = ({ content }: JsonObject, what: string): Uint8Array =>
-  Buffer.from(asString(content, `${what}: content`), 'base64')
+function contentOf({ content }: JsonObject, what: string): Uint8Array {
+  const bytes = Buffer.from(asString(content, `${what}: content`), 'base64')
+  if (bytes.byteLength > maxSignatureSize)
+    throw tooMuch(what, `a signature of more than ${maxSignatureSize} bytes`)
+  return bytes
+}
 
 /**
  * Adds a simple signing to those that a registry keeps of a manifest.

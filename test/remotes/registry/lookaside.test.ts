@@ -72,7 +72,7 @@ test('Lookaside refuses what is no signature, no file or too large', async t => 
     code: 'INVALID_ARGUMENT',
     message: /signature-1: unrecognized signature format/,
   })
-  const large = await directory(t, [Buffer.alloc(4 * 1024 * 1024 + 1, 0x80)])
+  const large = await directory(t, [Buffer.alloc(1024 * 1024 + 1, 0x80)])
   await t.throwsAsync(lookaside(t).read(large.base, 'team/app', digest), { code: 'RESOURCE_EXHAUSTED' })
   const odd = await directory(t, [])
   await fs.mkdir(path.join(odd.root, folder, 'signature-1'))

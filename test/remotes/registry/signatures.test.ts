@@ -111,6 +111,12 @@ test(refuses, 'a text', 'x', 'INVALID_ARGUMENT')
 test(refuses, 'an entry that is no object', [1], 'INVALID_ARGUMENT')
 test(refuses, 'an entry without content', [entry('x', { content: undefined })], 'INVALID_ARGUMENT')
 test(refuses, 'more than 128 entries', Array(129).fill(entry('x')), 'RESOURCE_EXHAUSTED')
+test(
+  refuses,
+  'a signature of more than 1 MiB',
+  [entry('x', { content: 'A'.repeat(1_500_000) })],
+  'RESOURCE_EXHAUSTED',
+)
 test(refuses, 'more than 4 MiB', [entry('x', { content: 'A'.repeat(4 * 1024 * 1024) })], 'RESOURCE_EXHAUSTED')
 
 test('signatures() fails when the registry cannot be asked', async t => {
