@@ -1,13 +1,16 @@
 import { firstOf } from '../../content/first-of.ts'
+import { checkRange } from '../../content/range.ts'
 import type { ReadOptions, Target } from '../../content/types.ts'
 import { isNotFound, OrlopError } from '../../errors.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
+import { isIndex, isManifest, isSchema1 } from '../../oci/media-type.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { FetchedManifest, ListOptions, ReferrersOptions, RemoteRepository } from '../types.ts'
 import { firstAnswer, firstList } from './first-answer.ts'
 import type { Capability } from './hosts.ts'
 import type { Repository } from './repository.ts'
+import type { SharedReads } from './shared-reads.ts'
 
 /**
  * One repository at several endpoints, tried in order: mirrors first, the registry itself last.
@@ -18,20 +21,28 @@ import type { Repository } from './repository.ts'
 export class MirroredRepository implements RemoteRepository {
   readonly #name: string
   readonly #all: readonly Repository[]
+  readonly #reads: SharedReads
 
   /**
-   * @param name  of the repository, for errors
+   * @param name  of the repository, as references name it
    * @param repositories  all may be pulled from
+   * @param reads  shared by all of this name
    */
-  constructor(name: string, repositories: readonly Repository[]) {
+  constructor(name: string, repositories: readonly Repository[], reads: SharedReads) {
     this.#name = name
     this.#all = repositories
+    this.#reads = reads
   }
 
-  read(target: Target, options?: ReadOptions): AsyncIterable<Uint8Array> {
+  read(target: Target, options: ReadOptions = {}): AsyncIterable<Uint8Array> {
+    checkRange(options)
     const [only] = this.#all
     const from = this.#all.length === 1 && only ? only : firstOf(...this.#all)
-    return from.read(target, options)
+    // Refused or shared elsewhere.
+    if (isManifest(target) || isIndex(target) || isSchema1(target)) return from.read(target, options)
+    const { digest, size } = target
+    const open = (part: ReadOptions): AsyncIterable<Uint8Array> => from.read(target, part)
+    return this.#reads.read(`${this.#name} ${digest} ${size}`, size, options, open)
   }
 
   resolve(name: string, options: AbortOptions = {}): Promise<Descriptor> {

@@ -42,6 +42,7 @@ import { RateLimits, type RateOptions } from './rate.ts'
 import { Repository, type RepositoryParts } from './repository.ts'
 import { defaultRetryPolicy, type RetryPolicy } from './retry.ts'
 import { SharedManifests } from './shared-manifests.ts'
+import { SharedReads } from './shared-reads.ts'
 import type { RepositoryAt } from './signature-extension.ts'
 import { RegistrySignatures, type RegistrySignaturesOptions } from './signatures.ts'
 
@@ -80,6 +81,7 @@ export class RegistryResolver implements WritingResolver, AsyncDisposable {
   readonly #policy: RetryPolicy
   readonly #hosts: Hosts
   readonly #parts: RepositoryParts
+  readonly #reads = new SharedReads()
   readonly #onProgress: OnProgress | undefined
   readonly #endpoints = new Map<string, Endpoint>()
   /** What people call the hosts with these addresses. */
@@ -151,7 +153,7 @@ export class RegistryResolver implements WritingResolver, AsyncDisposable {
   async repository(reference: string, options?: AbortOptions): Promise<RemoteRepository> {
     const parsed = parseReference(reference)
     const repositories = await this.#repositories(parsed, ['pull'], options)
-    return new MirroredRepository(repositoryName(parsed), repositories)
+    return new MirroredRepository(repositoryName(parsed), repositories, this.#reads)
   }
 
   /**
