@@ -105,7 +105,18 @@ test('lookup() takes the one image whose name ends in a name without registry', 
     await t.throwsAsync(lookup(images, name), { code: 'NOT_FOUND' }, name)
   await t.throwsAsync(lookup(images, 'same:v1'), {
     code: 'FAILED_PRECONDITION',
-    message: /may be any of b\.test\/x\/same:v1, c\.test\/y\/same:v1; name its registry/,
+    message: /may be any of b\.test\/x\/same:v1, c\.test\/y\/same:v1; give the whole name/,
+  })
+})
+
+test('lookup() takes a digest for the one image that points at it', async t => {
+  const { images, record } = await withImage(t, image('linux/amd64'))
+  t.deepEqual(await lookup(images, record.target.digest), record)
+  await t.throwsAsync(lookup(images, absentDigest), { code: 'NOT_FOUND' })
+  await tag(images, record, 'a.test/other:v1')
+  await t.throwsAsync(lookup(images, record.target.digest), {
+    code: 'FAILED_PRECONDITION',
+    message: /may be any of a\.test\/other:v1, docker\.io\/library\/app:latest/,
   })
 })
 

@@ -21,7 +21,7 @@ export interface ConfiguredHostsOptions extends Omit<RegistriesOptions, 'file'>,
 }
 
 /**
- * Where registries are by this machine's configuration, which is read anew for each image.
+ * Where registries are by this machine's configuration. It is read anew, but for what was read within the last second.
  *
  * The first that speaks of a registry decides: registries.conf with its drop-ins; a hosts.toml; else it is its own only
  * host. But to hosts.toml, which has its own, certificates come from certs.d of podman and Docker. A hosts directory or
@@ -55,11 +55,29 @@ function byMachine(options: ConfiguredHostsOptions): Hosts {
   const { certsDirectories: certs = certsDirectories(env) } = options
   const { hostsDirectories = registriesConf === undefined ? hostsTomlDirectories(env) : [] } = options
   const files = { ...options, file: registriesConf }
+  const registries = remembered(abort => readRegistries(files, abort))
   return async (place, abort) => {
-    const configured = hostsByRegistries(await readRegistries(files, abort), place)
+    const configured = hostsByRegistries(await registries(abort), place)
     if (configured) return withCertificates(configured, certs, abort)
     const found = await inDirectories(hostsDirectories, place, abort)
     return found ?? withCertificates([defaultHost(place.domain)], certs, abort)
+  }
+}
+
+/** Milliseconds for which files that were read count as they were: a thousand images must not read them each anew. */
+const freshMs = 1000
+
+/** What `read` gave lately, or gives now. */
+function remembered<T>(
+  read: (abort: AbortOptions | undefined) => Promise<T>,
+): (abort: AbortOptions | undefined) => Promise<T> {
+  let last: { readonly value: T; readonly at: number } | undefined
+  return async abort => {
+    if (last && performance.now() - last.at < freshMs) return last.value
+    const at = performance.now()
+    const value = await read(abort)
+    last = { value, at }
+    return value
   }
 }
 

@@ -26,8 +26,6 @@ test(chooses, 'https://a.test/', { HTTP_PROXY: 'http://plain.test:1' }, undefine
 test(chooses, 'https://a.test/', { HTTPS_PROXY: '', https_proxy: '' }, undefined)
 test(chooses, 'https://a.test/', { HTTPS_PROXY: 'secure.test:2' }, secure)
 test(chooses, 'https://a.test/', { https_proxy: 'socks5://secure.test:2' }, 'socks5://secure.test:2')
-test(chooses, 'http://a.test/', { REQUEST_METHOD: 'GET', HTTP_PROXY: 'http://plain.test:1' }, undefined)
-test(chooses, 'http://a.test/', { REQUEST_METHOD: 'GET', http_proxy: 'http://plain.test:1' }, plain)
 for (const host of ['localhost', 'localhost:5000', '127.0.0.1:5000', '127.9.9.9', '[::1]:5000'])
   test(chooses, `http://${host}/`, all, undefined)
 test(chooses, 'http://127.0.0.1.a.test/', all, plain)
@@ -55,6 +53,12 @@ const exempt: readonly (readonly [url: string, noProxy: string, proxied: boolean
 ]
 for (const [url, NO_PROXY, proxied] of exempt)
   test(chooses, url, { ...all, NO_PROXY }, proxied ? secure : undefined)
+
+test('CVE-2016-5386: in a CGI program HTTP_PROXY is a header of the client, and not taken', t => {
+  const url = new URL('http://a.test/')
+  t.is(proxyFor(url, { REQUEST_METHOD: 'GET', HTTP_PROXY: 'http://plain.test:1' }), undefined)
+  t.is(proxyFor(url, { REQUEST_METHOD: 'GET', http_proxy: 'http://plain.test:1' })?.href, plain)
+})
 
 for (const value of ['http://', 'ftp://a.test', 'http://a.test:99999', 'http://user:secret@:x'])
   test(`proxyFor() refuses ${value} and does not tell it`, t => {
