@@ -59,7 +59,7 @@ export const secured = (host: Host, insecure: boolean): Host =>
   insecure
     ? {
         ...host,
-        schemes: host.schemes.length > 1 ? host.schemes : ['https', 'http'],
+        schemes: host.schemes.includes('http') ? host.schemes : ['https', 'http'],
         connection: { ...host.connection, skipVerify: true },
       }
     : host
