@@ -61,7 +61,7 @@ const keeps = test.macro({
     t.is(stdout, '')
     t.regex(stderr, /"error":\{"code"/)
     // The chain of causes stands below.
-    t.regex(stderr, /at .*\.js:|at .*\.ts:/)
+    t.regex(stderr, /at .*\.[cm]?[jt]s:/)
     for (const hidden of [secret, encoded, 'token-1-secret'])
       t.false(stderr.includes(hidden), `${hidden} in ${stderr}`)
   },
