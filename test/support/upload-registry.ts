@@ -285,6 +285,8 @@ export async function startUploadRegistry(
   const held: { registry?: UploadRegistry } = {}
   const server = http.createServer((request, response) => {
     response.on('error', () => {})
+    // What was not read would keep the connection from its next request, for ever now that none is closed.
+    response.once('finish', () => request.resume())
     // A client that hangs up is no failure of ours.
     held.registry?.take(request, response).catch(() => response.destroy())
   })
