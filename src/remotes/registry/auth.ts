@@ -1,3 +1,4 @@
+import { hasCode } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
 import { type AuthTarget, ownerOf } from './auth-target.ts'
 import { BoundedMap } from './bounded-map.ts'
@@ -33,7 +34,10 @@ export class Authorizer {
   readonly #credentials: Credentials
   readonly #refusals: Refusals
   readonly #tokens: TokenSource
-  readonly #challenges = new BoundedMap<string, Challenge>(maxRemembered)
+  /** The last challenge of each origin, and whose request it answered. */
+  readonly #challenges = new BoundedMap<string, { readonly challenge: Challenge; readonly owner: string }>(
+    maxRemembered,
+  )
   /** Headers of Basic by origin and whose they are. */
   readonly #basics = new BoundedMap<string, string>(maxRemembered)
   readonly #shown = new BoundedMap<string, Shown | undefined>(maxRemembered)
@@ -53,13 +57,22 @@ export class Authorizer {
   /**
    * The header for a request; `undefined` before the first challenge, and when there is nothing to show.
    *
+   * Some registries name another token server for each of their parts. So a failure that came of the challenge of
+   * another repository does not count: the request goes out as it is, and gets a challenge of its own.
+   *
    * @throws UNAUTHENTICATED  the token server refuses, or must not be trusted with a credential
    */
   async authorization(target: AuthTarget, { signal }: AbortOptions = {}): Promise<string | undefined> {
-    const challenge = this.#challenges.get(target.origin.origin)
-    if (!challenge) return undefined
-    if (challenge.scheme === 'basic') return this.#basic(target, { signal })
-    return this.#tokens.header(target, challenge, { signal })
+    const known = this.#challenges.get(target.origin.origin)
+    if (!known) return undefined
+    const { challenge, owner } = known
+    try {
+      if (challenge.scheme === 'basic') return await this.#basic(target, { signal })
+      return await this.#tokens.header(target, challenge, { signal })
+    } catch (error) {
+      if (owner === ownerOf(target) || !hasCode(error, 'UNAUTHENTICATED')) throw error
+      return undefined
+    }
   }
 
   /**
@@ -77,8 +90,8 @@ export class Authorizer {
       challenges.find(({ scheme }) => scheme === 'basic')
     if (!challenge) return false
     const { origin } = target.origin
-    const known = this.#challenges.get(origin)
-    this.#challenges.set(origin, challenge)
+    const known = this.#challenges.get(origin)?.challenge
+    this.#challenges.set(origin, { challenge, owner: ownerOf(target) })
     const widened = this.#tokens.widen(target, challenge)
     // What was not made for this request may have been replaced since, or can be.
     return known?.scheme !== challenge.scheme || widened || used === undefined || !fresh

@@ -148,10 +148,12 @@ test('a password that the token server refused is not shown again for a minute',
     () => ({ status: 401 }),
     async () => user,
   )
-  challenge(targetAt('https://a.test/'), bearer)
+  challenge(targetAt('https://a.test/', 'one'), bearer)
   const ask = (repository: string) => authorizer.authorization(targetAt('https://a.test/', repository))
   await t.throwsAsync(ask('one'), { code: 'UNAUTHENTICATED', message: /refused the credentials of a file/ })
   t.is(sent.length, 2)
+  t.is(await ask('two'), undefined, 'it gets a challenge of its own first')
+  challenge(targetAt('https://a.test/', 'two'), bearer)
   const error = await t.throwsAsync(ask('two'), {
     code: 'UNAUTHENTICATED',
     message: /not shown again for 60 s/,
@@ -159,7 +161,7 @@ test('a password that the token server refused is not shown again for a minute',
   t.false(error?.message.includes('hunter2'))
   t.is(sent.length, 2)
   clock.now += 60_000
-  await t.throwsAsync(ask('one'), { code: 'UNAUTHENTICATED' })
+  await t.throwsAsync(ask('two'), { code: 'UNAUTHENTICATED' })
   t.is(sent.length, 4)
 })
 
@@ -172,7 +174,8 @@ test('a password that is wrong is shown once, however many need it at once', asy
   const asked = Array.from({ length: 8 }, (_, at) =>
     authorizer.authorization(targetAt('https://a.test/', `r${at}`)),
   )
-  for (const outcome of await Promise.allSettled(asked)) t.is(outcome.status, 'rejected')
+  // Each gets a challenge of its own then, which it is told why it fails by.
+  t.deepEqual(await Promise.all(asked), Array(8).fill(undefined))
   t.is(sent.map(({ method }) => method).join(' '), 'POST GET')
 })
 
@@ -188,6 +191,23 @@ test('a registry token that cannot stand in a header is refused, and not told', 
     message: /the registry token of f\.json has characters that no token has/,
   })
   t.false(error?.message.includes('hunter2'))
+})
+
+test('a registry may have a token server for each of its parts', async t => {
+  const { authorizer, challenge, sent } = authorizerOver(({ url }) =>
+    url.searchParams.get('scope')?.includes(url.pathname.slice(1)) ? issue() : { status: 403 },
+  )
+  const [one, two] = [targetAt('https://a.test/', 'one'), targetAt('https://a.test/', 'two')]
+  challenge(one, 'Bearer realm="https://auth.test/one"')
+  t.is(await authorizer.authorization(one), 'Bearer t')
+  t.is(await authorizer.authorization(two), undefined, 'what the other is told does not count')
+  t.true(challenge(two, 'Bearer realm="https://auth.test/two"'))
+  t.is(await authorizer.authorization(two), 'Bearer t')
+  t.is(await authorizer.authorization(one), 'Bearer t')
+  t.deepEqual(
+    sent.map(({ url }) => url.pathname),
+    ['/one', '/one', '/two'],
+  )
 })
 
 test('a token server is asked as it wanted to be asked the last time', async t => {
