@@ -1,12 +1,13 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
+import { copyImage } from '../examples/copy.ts'
 import { largeLayers } from '../examples/custom-handler.ts'
 import { pullOne } from '../examples/pull.ts'
 import { remoteSizes } from '../examples/remote-size.ts'
 import { whereFrom } from '../examples/where.ts'
 import { directoryWith } from './support/files.ts'
-import { image, index, sizeOf } from './support/image.ts'
+import { flat, image, index, sizeOf } from './support/image.ts'
 import { publish } from './support/publish.ts'
 import { startRegistry } from './support/registry.ts'
 import { output, projectRoot } from './support/run.ts'
@@ -15,6 +16,10 @@ import { temporaryDirectory } from './support/tmp.ts'
 const arm = image('linux/arm64', 'arm', 'a layer that both have')
 const amd = image('linux/amd64', 'amd 1', 'a layer that both have')
 const root = index(arm, amd)
+/** Bytes of all blobs, each once. */
+const blobBytes = [...new Map(flat(root).map(({ desc }) => [desc.digest, desc.size])).values()].reduce(
+  (sum, size) => sum + size,
+)
 const shared = arm.below[2]?.desc
 
 const serve = async (t: ExecutionContext) => {
@@ -53,6 +58,18 @@ test('examples/pull.ts runs as a program', async t => {
   ).split('\n')
   t.is(first, `${reference} ${root.desc.digest} ${root.desc.size + sizeOf(amd)} bytes fetched`)
   t.deepEqual(rest, ['arm64 missing 0/1 blobs', 'amd64 complete 4/4 blobs', ''])
+})
+
+test('examples/copy.ts copies an image from a registry to a layout, and from there to a store', async t => {
+  const { reference } = await serve(t)
+  const directory = await temporaryDirectory(t)
+  const layout = `oci:${directory}/layout:app`
+  const { target } = await copyImage(`${directory}/store`, `docker://${reference}`, layout)
+  t.is(target.digest, root.desc.digest)
+  t.is(
+    await example('copy', `${directory}/store`, layout, 'store:app'),
+    `store:docker.io/library/app:latest ${root.desc.digest} ${blobBytes} bytes copied\n`,
+  )
 })
 
 test('examples/remote-size.ts sizes each platform and reads no layer', async t => {

@@ -7,6 +7,7 @@ import {
   type IngestRecord,
   type LeaseRecord,
   readBlobRecord,
+  readDiffIdRecord,
   readIngestRecord,
   readLeaseRecord,
   readNamespaceRecord,
@@ -101,6 +102,9 @@ export class Records {
         return
       case 'content':
         this.#takeBlob(parsed.namespace, parsed.digest, decode(key, value, readBlobRecord))
+        return
+      case 'diff-id':
+        decode(key, value, readDiffIdRecord)
         return
       case 'ingest': {
         const { namespace, ref } = parsed

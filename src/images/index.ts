@@ -13,15 +13,32 @@ export { type Availability, type CheckOptions, check, deepCheck } from './check.
 export { images } from './collectible.ts'
 export { type Completeness, type Count, completeness, type EntryReport, type State } from './completeness.ts'
 export { type CompressionTarget, checkCompression, compress } from './compress.ts'
+export type { Change } from './convert/change.ts'
+export type { Format } from './convert/layer-type.ts'
 export { type Compression, decompress, sniffCompression, sniffLength } from './decompress.ts'
 export { diffId, type Labeler } from './diff-id.ts'
 export { Image } from './image.ts'
+export { LabelledDiffIds } from './labelled-diff-ids.ts'
+export { LayerSource, type PlainLayer } from './layer-source.ts'
 export { config, configPlatform, type FoundManifest, findManifest, manifest, rootFS } from './manifest.ts'
 export { criPinLabel, pinLabel, pinOf } from './pin.ts'
 export { type PlatformsOptions, platforms } from './platforms.ts'
 export type { Corrupt, Located, ProbeOptions } from './probe.ts'
 export { type PutImage, putImage } from './put.ts'
 export { size } from './size.ts'
+export {
+  type StorageBlob,
+  StorageImage,
+  type StorageImageParts,
+  type StoredManifest,
+} from './storage-image.ts'
+export {
+  emptyGzipDigest,
+  emptyGzipLayer,
+  type LayerInfo,
+  layerInfos,
+  plainLayerType,
+} from './storage-layers.ts'
 export { ImageRecords, type ImageRecordsOptions, imageRecords } from './store.ts'
 export { storedReferrers } from './stored-referrers.ts'
 export type * from './types.ts'

@@ -12,6 +12,12 @@ export interface BlobRecord {
   readonly updatedAt: Date
 }
 
+/** That a blob is a layer without its compression; its key has both digests. */
+export interface DiffIdRecord {
+  /** Bytes without compression. */
+  readonly size: number
+}
+
 /** An ingest as one namespace knows it; its key has the ref that the client uses. */
 export interface IngestRecord {
   /** The ref under which the store beneath keeps the bytes. */
@@ -64,6 +70,10 @@ export function readBlobRecord(value: unknown, what: string): BlobRecord {
     ...readDates(json, what),
   })
 }
+
+/** The record of a diff id, for `decode`. */
+export const readDiffIdRecord = (value: unknown, what: string): DiffIdRecord =>
+  Object.freeze({ size: asSize(asObject(value, what).size, `${what}.size`) })
 
 /** An ingest's record, for `decode`. */
 export function readIngestRecord(value: unknown, what: string): IngestRecord {

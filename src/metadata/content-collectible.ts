@@ -10,10 +10,10 @@ import {
   recordsOf,
   type Scanned,
 } from './collectible.ts'
-import { blobRecord, ingestRecord } from './content-records.ts'
+import { blobRecord, forgetBlob, ingestRecord } from './content-records.ts'
 import { backReferences, references, rootLabel } from './gc-label-edges.ts'
 import type { View } from './kv.ts'
-import { contentKey, ingestKey } from './schema.ts'
+import { ingestKey } from './schema.ts'
 import type { Transaction } from './transaction.ts'
 
 /**
@@ -46,8 +46,7 @@ export const blobs: Collectible = {
   },
 
   async remove(tx: Transaction, { namespace, key }: Node): Promise<Removed> {
-    if (!isDigest(key)) return { removed: false }
-    return removeKey(tx, contentKey(namespace, key))
+    return { removed: isDigest(key) && (await forgetBlob(tx, namespace, key)) }
   },
 }
 

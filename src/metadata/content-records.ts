@@ -1,7 +1,7 @@
 import type { Info, Labels, Target } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 import { labelKeys } from '../oci/annotations.ts'
-import type { Digest } from '../oci/digest.ts'
+import { type Digest, isDigest } from '../oci/digest.ts'
 import {
   type BlobRecord,
   decode,
@@ -15,6 +15,7 @@ import type { View } from './kv.ts'
 import { addLeaseResource, deleteLeaseResource } from './leases.ts'
 import {
   contentKey,
+  diffIdKey,
   ingestKey,
   leaseKey,
   namespacesPrefix,
@@ -53,6 +54,18 @@ export async function ingestRecord(
   const key = ingestKey(namespace, ref)
   const value = await view.get(key)
   return value === undefined ? undefined : decode(key, value, readIngestRecord)
+}
+
+/** Forgets a blob, and what it is without compression. @returns false when the namespace has none */
+export async function forgetBlob(tx: Transaction, namespace: string, digest: Digest): Promise<boolean> {
+  const record = await blobRecord(tx, namespace, digest)
+  if (record === undefined) return false
+  tx.delete(contentKey(namespace, digest))
+  for (const diffId of new Set([digest, record.labels[labelKeys.uncompressed] ?? digest])) {
+    const key = isDigest(diffId) ? diffIdKey(namespace, diffId, digest) : undefined
+    if (key !== undefined && (await tx.get(key)) !== undefined) tx.delete(key)
+  }
+  return true
 }
 
 /** A record as callers know it. */

@@ -22,6 +22,7 @@ import type { ContentParts, KnownParts } from './content-parts.ts'
 import {
   blobRecord,
   type ContentScope,
+  forgetBlob,
   forgetIngest,
   infoOf,
   ingestRecord,
@@ -123,8 +124,7 @@ export class NamespacedContent implements ContentStore {
   async delete(digest: Digest, options: AbortOptions = {}): Promise<void> {
     const { namespace, lease } = this.#scope
     await this.#parts.database.update(async tx => {
-      if ((await blobRecord(tx, namespace, digest)) === undefined) throw noBlob(namespace, digest)
-      tx.delete(contentKey(namespace, digest))
+      if (!(await forgetBlob(tx, namespace, digest))) throw noBlob(namespace, digest)
       if (lease !== undefined) deleteLeaseResource(tx, namespace, lease, { type: 'content', id: digest })
     }, options)
     this.#parts.events?.publish({ namespace, topic: '/content/delete', event: { digest } })

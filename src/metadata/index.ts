@@ -34,6 +34,7 @@ export { blobs, ingests } from './content-collectible.ts'
 export type { ContentParts, SharingPolicy } from './content-parts.ts'
 export type { ContentScope } from './content-records.ts'
 export { Database } from './database.ts'
+export { type DiffIdIndex, DiffIdRecords, type KnownLayer } from './diff-ids.ts'
 export {
   type Envelope,
   Exchange,

@@ -7,7 +7,7 @@ import type { Transaction } from './transaction.ts'
  *
  * Every key of the database is made and read in this file; docs/schema.md draws them all.
  */
-export type Kind = 'content' | 'ingest' | 'image' | 'lease'
+export type Kind = 'content' | 'ingest' | 'image' | 'lease' | 'diff-id'
 
 /** What a lease holds: a type as containerd spells it (`content`, `ingests`, `images`, `snapshots/<name>`) and an id. */
 export interface LeaseResource {
@@ -43,6 +43,14 @@ export const kindPrefix = (namespace: string, kind: Kind): string => `${recordsP
 export const contentKey = (namespace: string, digest: Digest): string =>
   `${kindPrefix(namespace, 'content')}${digest}`
 
+/** The blobs that are known to be one layer without their compression. */
+export const diffIdPrefix = (namespace: string, diffId: Digest): string =>
+  `${kindPrefix(namespace, 'diff-id')}${diffId}/`
+
+/** A blob that is known to be a layer without its compression. */
+export const diffIdKey = (namespace: string, diffId: Digest, blob: Digest): string =>
+  diffIdPrefix(namespace, diffId) + blob
+
 /** An ingest, by the ref that the client knows. */
 export const ingestKey = (namespace: string, ref: string): string =>
   kindPrefix(namespace, 'ingest') + name(ref)
@@ -70,6 +78,12 @@ export type ParsedKey =
   | { readonly kind: 'version' }
   | { readonly kind: 'namespace' | 'sequence'; readonly namespace: string }
   | { readonly kind: 'content'; readonly namespace: string; readonly digest: Digest }
+  | {
+      readonly kind: 'diff-id'
+      readonly namespace: string
+      readonly diffId: Digest
+      readonly blob: Digest
+    }
   | { readonly kind: 'ingest'; readonly namespace: string; readonly ref: string }
   | { readonly kind: 'image'; readonly namespace: string; readonly name: string }
   | { readonly kind: 'lease'; readonly namespace: string; readonly id: string }
@@ -94,6 +108,10 @@ export function parseKey(key: string): ParsedKey | undefined {
 
 const parseRecord = (namespace: string, kind: string, rest: string): ParsedKey | undefined => {
   if (kind === 'content') return isDigest(rest) ? { kind, namespace, digest: rest } : undefined
+  if (kind === 'diff-id') {
+    const [diffId = '', blob = ''] = rest.split('/', 2)
+    return isDigest(diffId) && isDigest(blob) ? { kind, namespace, diffId, blob } : undefined
+  }
   if (kind === 'ingest') return { kind, namespace, ref: plain(rest) }
   if (kind === 'image') return { kind, namespace, name: plain(rest) }
   if (kind === 'lease') return { kind, namespace, id: plain(rest) }

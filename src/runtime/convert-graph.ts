@@ -8,7 +8,7 @@ import { dispatch } from '../handlers/dispatch.ts'
 import { childLabels } from '../handlers/gc-labels.ts'
 import type { Handler, Wrap } from '../handlers/types.ts'
 import { type Change, checkChange } from '../images/convert/change.ts'
-import { conversionRef, convertLayer } from '../images/convert/layer.ts'
+import { conversionRef, convertLayer, type LayerConversion } from '../images/convert/layer.ts'
 import {
   configType,
   convertedLayerType,
@@ -34,6 +34,8 @@ export interface ConvertGraphOptions extends CopyGraphOptions {
   readonly select?: Wrap | undefined
   /** Layers that stay where their descriptors say; only asked of those that a licence keeps there. */
   readonly leaves?: Leaves | undefined
+  /** Told of layers whose diff ids are known now; see `LayerConversion`. */
+  readonly onVerified?: LayerConversion['onVerified']
   /** True: fail instead of changing any digest. */
   readonly preserve?: boolean | undefined
   /** Told what a conversion cannot keep, in words. */
@@ -187,6 +189,7 @@ class Conversion {
       compression: { ...compression, type: wanted },
       mediaType,
       diffId,
+      onVerified: this.#options.onVerified,
       onRead: offset => this.board.tell(desc, { type: 'copied', ref, offset }),
       ...options,
     })

@@ -59,6 +59,9 @@ export async function convert(
       change,
       select: platform && filterPlatforms(platform),
       concurrency,
+      onVerified: async (layers, asked) => {
+        for (const layer of layers) await scope.diffIds?.remember(layer, asked)
+      },
       onLost: what => lost.push(what),
       onProgress,
       signal,

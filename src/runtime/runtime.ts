@@ -7,6 +7,7 @@ import { ImageRecords } from '../images/store.ts'
 import type { ImageStore } from '../images/types.ts'
 import type { SharingPolicy } from '../metadata/content-parts.ts'
 import type { Database } from '../metadata/database.ts'
+import { type DiffIdIndex, DiffIdRecords } from '../metadata/diff-ids.ts'
 import type { Exchange } from '../metadata/exchange.ts'
 import type { Gate } from '../metadata/gate.ts'
 import type { LeaseManager, LeaseResources } from '../metadata/lease-types.ts'
@@ -37,6 +38,8 @@ export interface Scope {
   readonly content: ContentStore
   readonly images: ImageStore
   readonly leases: LeaseManager & LeaseResources
+  /** Finds blobs by what they are without compression; absent where the records are another process's. */
+  readonly diffIds?: DiffIdIndex
   /** The namespace's blobs as they lie on disk: a blob whose file is gone is absent here, and its size is the file's. */
   readonly disk: Provider & InfoProvider
   /** The same namespace, under a lease. */
@@ -124,6 +127,7 @@ export class Runtime implements AsyncDisposable {
       content,
       leases,
       images: new ImageRecords({ database, events, namespace, lease, now }),
+      diffIds: new DiffIdRecords(database, namespace),
       disk: onDisk(content, backend),
       under: id => this.scope(namespace, { lease: id, now }),
     }

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { MemoryKeyValue } from '../../src/metadata/memory-kv.ts'
 import {
   contentKey,
+  diffIdKey,
   imageKey,
   ingestKey,
   kindPrefix,
@@ -39,6 +40,12 @@ test(spells, contentKey('default', digest), `v1/default/content/${digest}`, {
   kind: 'content',
   namespace: 'default',
   digest,
+})
+test(spells, diffIdKey('default', digest, digestOf('y')), `v1/default/diff-id/${digest}/${digestOf('y')}`, {
+  kind: 'diff-id',
+  namespace: 'default',
+  diffId: digest,
+  blob: digestOf('y'),
 })
 test(spells, ingestKey('default', 'layer-sha256:0 a'), 'v1/default/ingest/layer-sha256:0!20a', {
   kind: 'ingest',

@@ -2,6 +2,7 @@ import { openWriter } from '../../content/open-writer.ts'
 import type { Ingester, Labels, Provider } from '../../content/types.ts'
 import { verified } from '../../content/verify.ts'
 import { isAlreadyExists, OrlopError } from '../../errors.ts'
+import type { KnownLayer } from '../../metadata/diff-ids.ts'
 import { labelKeys } from '../../oci/annotations.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { algorithmOf, type Digest, Digester } from '../../oci/digest.ts'
@@ -18,6 +19,8 @@ export interface LayerConversion extends AbortOptions {
   readonly diffId?: Digest | undefined
   /** Labels for what is made, besides the one that tells its diff id. */
   readonly labels?: Labels | undefined
+  /** Told of the layers that have been read and hashed with and without compression: the old one and the new. */
+  readonly onVerified?: ((layers: readonly KnownLayer[], options: AbortOptions) => Promise<void>) | undefined
   /** Told how many bytes of the source have been read. */
   readonly onRead?: ((bytes: number) => void) | undefined
 }
@@ -39,14 +42,18 @@ export async function convertLayer(
   from: Provider,
   to: Ingester,
   layer: Descriptor,
-  { compression, mediaType, diffId, labels, onRead, signal }: LayerConversion,
+  { compression, mediaType, diffId, labels, onVerified, onRead, signal }: LayerConversion,
 ): Promise<Descriptor> {
   const init = { ref: conversionRef(compression, layer.digest), expected: { mediaType } }
   await using writer = await openWriter(to, init, { signal })
   if (writer.offset > 0) await writer.reset({ signal })
   const plain = new Digester(diffId === undefined ? 'sha256' : algorithmOf(diffId))
   const source = counted(verified(from.read(layer, { signal }), layer), onRead)
-  const bytes = tapped(decompressedLayer(source, layer, { signal }), plain)
+  let plainSize = 0
+  const bytes = tapped(decompressedLayer(source, layer, { signal }), chunk => {
+    plain.update(chunk)
+    plainSize += chunk.byteLength
+  })
   for await (const chunk of compress(bytes, compression, { signal })) {
     signal?.throwIfAborted()
     await writer.write(chunk, { signal })
@@ -59,12 +66,14 @@ export async function convertLayer(
     throw error
   }
   const { digest, offset: size } = writer
-  const known: Labels = compression.type === 'none' ? {} : { [labelKeys.uncompressed]: actual }
+  const told: Labels = compression.type === 'none' ? {} : { [labelKeys.uncompressed]: actual }
   try {
-    await writer.commit({ digest, size, labels: { ...labels, ...known }, signal })
+    await writer.commit({ digest, size, labels: { ...labels, ...told }, signal })
   } catch (error) {
     if (!isAlreadyExists(error)) throw error
   }
+  const known = [layer.digest, digest].map(blob => ({ diffId: actual, blob, size: plainSize }))
+  await onVerified?.(known, { signal })
   return Object.freeze({ mediaType, digest, size })
 }
 
@@ -153,10 +162,10 @@ async function* counted(
 
 async function* tapped(
   source: AsyncIterable<Uint8Array>,
-  digester: Digester,
+  take: (chunk: Uint8Array) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of source) {
-    digester.update(chunk)
+    take(chunk)
     yield chunk
   }
 }
