@@ -2,6 +2,7 @@ import { hasCode, isAlreadyExists, OrlopError } from '../errors.ts'
 import { type Descriptor, embeddedData } from '../oci/descriptor.ts'
 import { algorithmOf } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
+import { isFileProvider, isTaker } from './fs-share.ts'
 import { isInterruption } from './interrupted.ts'
 import { isIngestManager, openWriter } from './open-writer.ts'
 import { refKey } from './ref-key.ts'
@@ -87,6 +88,9 @@ interface Parts {
   readonly init: WriterInit
 }
 
+/** Bytes below which to write a blob costs no more than to share it. */
+const smallestShared = 4096
+
 /** Interruptions that one blob bears; each is the end of a process. */
 const maxInterruptions = 50
 
@@ -115,12 +119,23 @@ class BlobCopy {
   }
 
   async run(): Promise<void> {
+    await this.#share()
     let { wrong, resumed } = await this.#settled()
     // The wrong ones may be those of the attempt before; once more, from nothing.
     if (wrong !== undefined && resumed) wrong = (await this.#settled()).wrong
     if (wrong !== undefined) {
       throw new OrlopError('DATA_LOSS', `content ${this.#parts.target.digest}: ${wrong}`)
     }
+  }
+
+  /** Lets the store take over the source's file, where both are such; the attempt then finds the bytes there. */
+  async #share(): Promise<void> {
+    const { from, to, target } = this.#parts
+    const { signal } = this.#options
+    if (!isFileProvider(from) || !isTaker(to)) return
+    if (target.size < smallestShared || target.data !== undefined) return
+    const file = await from.file(target, { signal })
+    if (file !== undefined) await to.takeFile(file, target, { signal })
   }
 
   /** An attempt; another one goes on when the process that held the store ended beneath it. */

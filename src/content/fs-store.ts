@@ -1,6 +1,6 @@
 import type { Stats } from 'node:fs'
 import fs from 'node:fs/promises'
-import { fromErrno, OrlopError } from '../errors.ts'
+import { fromErrno, isAlreadyExists, OrlopError } from '../errors.ts'
 import { parseFilters } from '../filters/filter.ts'
 import { type Digest, digestSizes, isAlgorithm, isDigest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
@@ -10,6 +10,7 @@ import { FsIngests } from './fs-ingests.ts'
 import { FsLayout } from './fs-layout.ts'
 import { FsPublisher } from './fs-publish.ts'
 import { readRange } from './fs-read.ts'
+import { type FileProvider, type FileTaker, takeFile } from './fs-share.ts'
 import type { Publish } from './fs-writer.ts'
 import { ifFound } from './if-found.ts'
 import { changeLabels, keptLabels } from './labels.ts'
@@ -54,7 +55,7 @@ export interface FsStoreOptions {
  *
  * @see containerd plugins/content/local/store.go
  */
-export class FsStore implements ContentStore, LeavesLeftovers {
+export class FsStore implements ContentStore, LeavesLeftovers, FileProvider, FileTaker {
   readonly #layout: FsLayout
   readonly #publisher: FsPublisher
   readonly #ingests: FsIngests
@@ -148,6 +149,20 @@ export class FsStore implements ContentStore, LeavesLeftovers {
     return this.#ingests.abort(ref, options)
   }
 
+  async file({ digest, size }: Target, options?: AbortOptions): Promise<string | undefined> {
+    const info = await ifFound(this.info(digest, options))
+    return info?.size === size ? this.#layout.blob(digest) : undefined
+  }
+
+  async takeFile(file: string, target: Target, options?: AbortOptions): Promise<boolean> {
+    const { digest } = target
+    if ((await this.file(target, options)) !== undefined) return true
+    const put = (data: string): Promise<void> => this.#publish(data, digest, {}).catch(unlessThere)
+    return takeFile(this.#layout, file, target, put, options).catch(error => {
+      throw fromErrno(error, `content ${digest}`)
+    })
+  }
+
   removeLeftovers(options?: AbortOptions): Promise<number> {
     return this.#ingests.removeLeftovers(options)
   }
@@ -186,6 +201,11 @@ export class FsStore implements ContentStore, LeavesLeftovers {
     if (!stats.isFile()) throw new OrlopError('NOT_FOUND', `content ${digest}: not a file`)
     return stats
   }
+}
+
+/** Somebody else was faster. */
+const unlessThere = (error: unknown): void => {
+  if (!isAlreadyExists(error)) throw error
 }
 
 const infoOf = (digest: Digest, { size, mtime, atime }: Stats, labels: Labels): Info => ({

@@ -1,4 +1,5 @@
 import { infoFields, statusFields } from '../content/fields.ts'
+import { type FileProvider, type FileTaker, isFileProvider, isTaker } from '../content/fs-share.ts'
 import { ifFound } from '../content/if-found.ts'
 import { changeLabels } from '../content/labels.ts'
 import { RefLocks } from '../content/ref-locks.ts'
@@ -45,7 +46,7 @@ export interface NamespacedContentOptions extends ContentParts, ContentScope {}
  *
  * @see containerd core/metadata/content.go
  */
-export class NamespacedContent implements ContentStore {
+export class NamespacedContent implements ContentStore, FileProvider, FileTaker {
   readonly #parts: KnownParts
   readonly #scope: ContentScope
 
@@ -77,6 +78,18 @@ export class NamespacedContent implements ContentStore {
   ): AsyncGenerator<Uint8Array> {
     await this.info(digest, options)
     yield* bytes
+  }
+
+  async file(target: Target, options: AbortOptions = {}): Promise<string | undefined> {
+    const { backend } = this.#parts
+    if (!isFileProvider(backend)) return undefined
+    return (await ifFound(this.info(target.digest, options))) && backend.file(target, options)
+  }
+
+  /** Where namespaces share; else each must bring the bytes itself. */
+  async takeFile(file: string, target: Target, options: AbortOptions = {}): Promise<boolean> {
+    const { backend, policy } = this.#parts
+    return policy === 'shared' && isTaker(backend) && backend.takeFile(file, target, options)
   }
 
   async info(digest: Digest, { signal }: AbortOptions = {}): Promise<Info> {

@@ -1,4 +1,5 @@
 import { cached } from '../content/cache.ts'
+import { type FileProvider, isFileProvider } from '../content/fs-share.ts'
 import type { Labels, Provider } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 import { children } from '../handlers/children.ts'
@@ -84,9 +85,8 @@ export async function copy(
   }
   const root = await source.resolve({ signal })
   const { store } = destination
-  const blobs = cached(store === undefined ? source.blobs : localFirst(store, source.blobs), {
-    keeps: isDocument,
-  })
+  const read = store === undefined ? source.blobs : localFirst(store, source.blobs)
+  const blobs = sharing(cached(read, { keeps: isDocument }), source.blobs)
   const selected = await selectForCopy(blobs, root, options)
   refuseIndex(selected, destination)
   await admitSource(options.policy, source, blobs, selected, { signal })
@@ -110,6 +110,16 @@ export async function copy(
     left,
     totals: totals.totals(),
   }
+}
+
+/** What is read, with the files that it lies in, if it does. */
+function sharing(blobs: Provider, files: Provider): Provider {
+  if (!isFileProvider(files)) return blobs
+  const provider: FileProvider = {
+    read: (target, options) => blobs.read(target, options),
+    file: (target, options) => files.file(target, options),
+  }
+  return provider
 }
 
 function refuseIndex({ root, isIndex }: Selected, { place, accepts }: Destination): void {

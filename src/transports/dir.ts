@@ -2,11 +2,11 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { makeDirectory, namesIn, replaceFile, syncDirectory } from '../content/fs-durable.ts'
 import { FsLayout } from '../content/fs-layout.ts'
+import type { FileProvider, FileTaker } from '../content/fs-share.ts'
 import { checkRange, rangeOf } from '../content/range.ts'
 import type {
   Ingester,
   IngestManager,
-  Provider,
   ReadOptions,
   Status,
   Target,
@@ -55,7 +55,7 @@ class DirLayout extends FsLayout {
 }
 
 /** The blobs of a directory, each kind under its own names. */
-class DirBlobs implements Provider, Ingester, IngestManager {
+class DirBlobs implements FileProvider, FileTaker, Ingester, IngestManager {
   readonly blobs: FileBlobs
   readonly manifests: FileBlobs
 
@@ -70,6 +70,14 @@ class DirBlobs implements Provider, Ingester, IngestManager {
 
   writer(init: WriterInit, options?: AbortOptions): Promise<Writer> {
     return this.#of(init.expected?.mediaType).writer(init, options)
+  }
+
+  file(target: Target): Promise<string | undefined> {
+    return this.#of(target.mediaType).file(target)
+  }
+
+  takeFile(file: string, target: Target, options?: AbortOptions): Promise<boolean> {
+    return this.#of(target.mediaType).takeFile(file, target, options)
   }
 
   // The ingests of both lie in one directory.
@@ -109,9 +117,10 @@ export async function openDirSource(place: DirPlace, { signal }: AbortOptions = 
   const bytes = await fence.read(maxManifestSize, 'manifest.json')
   const root = descriptorOf(mediaTypeOf('', bytes, what), bytes)
   const files = new DirBlobs(place.path, fence)
-  const blobs: Provider = {
+  const blobs: FileProvider = {
     read: (target, options = {}) =>
       target.digest === root.digest ? partOf(bytes, options) : files.read(target, options),
+    file: async target => (target.digest === root.digest ? undefined : files.file(target)),
   }
   return {
     place: formatPlace(place),

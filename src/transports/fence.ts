@@ -5,6 +5,8 @@ import { fromErrno, OrlopError } from '../errors.ts'
 
 /** A file that is open to read. */
 export interface OpenFile extends AsyncDisposable {
+  /** Without links in it. */
+  readonly path: string
   readonly handle: FileHandle
   /** Bytes. */
   readonly size: number
@@ -38,10 +40,18 @@ export class Fence {
       // Without blocking, for a pipe has no end to wait for; it is refused below.
       const { O_RDONLY, O_NOFOLLOW = 0, O_NONBLOCK = 0 } = fs.constants
       const handle = await fs.open(real, O_RDONLY | O_NOFOLLOW | O_NONBLOCK)
-      return await regular(handle, file)
+      return await regular(handle, real, file)
     } catch (error) {
       throw fromErrno(error, file)
     }
+  }
+
+  /**
+   * The real path of a file, if it has just so many bytes. Throws as `open`.
+   */
+  async place(size: number, ...name: readonly string[]): Promise<string | undefined> {
+    await using file = await this.open(...name)
+    return file.size === size ? file.path : undefined
   }
 
   /**
@@ -93,11 +103,11 @@ export class Fence {
   }
 }
 
-async function regular(handle: FileHandle, what: string): Promise<OpenFile> {
+async function regular(handle: FileHandle, real: string, what: string): Promise<OpenFile> {
   try {
     const stats = await handle.stat()
     if (!stats.isFile()) throw new OrlopError('FAILED_PRECONDITION', `${what}: not a regular file`)
-    return { handle, size: stats.size, [Symbol.asyncDispose]: () => handle.close() }
+    return { path: real, handle, size: stats.size, [Symbol.asyncDispose]: () => handle.close() }
   } catch (error) {
     await handle.close()
     throw error

@@ -6,18 +6,18 @@ import { FsIngests } from '../content/fs-ingests.ts'
 import type { FsLayout } from '../content/fs-layout.ts'
 import { FsPublisher } from '../content/fs-publish.ts'
 import { readRange } from '../content/fs-read.ts'
+import { type FileProvider, type FileTaker, takeFile } from '../content/fs-share.ts'
 import { checkRange, rangeOf } from '../content/range.ts'
 import type {
   Ingester,
   IngestManager,
-  Provider,
   ReadOptions,
   Status,
   Target,
   Writer,
   WriterInit,
 } from '../content/types.ts'
-import { hasCode, isNotFound, OrlopError } from '../errors.ts'
+import { fromErrno, hasCode, isNotFound, OrlopError } from '../errors.ts'
 import { algorithmOf, type Digest, Digester } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import type { Fence } from './fence.ts'
@@ -29,10 +29,11 @@ import type { Fence } from './fence.ts'
  * right, and takes the place of one that is wrong. What is written is whole and durable before its name appears, and a
  * blob that was broken off is gone on with.
  */
-export class FileBlobs implements Provider, Ingester, IngestManager {
+export class FileBlobs implements FileProvider, FileTaker, Ingester, IngestManager {
   readonly #layout: FsLayout
   readonly #fence: Fence
   readonly #ingests: FsIngests
+  readonly #publisher: FsPublisher
   readonly #whole = new Set<Digest>()
 
   /** @param fence  around the layout's root */
@@ -40,6 +41,7 @@ export class FileBlobs implements Provider, Ingester, IngestManager {
     const publisher = new FsPublisher(layout)
     this.#layout = layout
     this.#fence = fence
+    this.#publisher = publisher
     this.#ingests = new FsIngests({
       layout,
       publisher,
@@ -91,14 +93,44 @@ export class FileBlobs implements Provider, Ingester, IngestManager {
     }
   }
 
+  /** Also where it is a link inside. */
+  async file({ digest, size }: Target): Promise<string | undefined> {
+    try {
+      return await this.#fence.place(size, this.#relative(this.#layout.blob(digest)))
+    } catch (error) {
+      if (isNotFound(error) || hasCode(error, 'FAILED_PRECONDITION')) return undefined
+      throw error
+    }
+  }
+
+  async takeFile(file: string, target: Target, options: AbortOptions = {}): Promise<boolean> {
+    const { digest } = target
+    await this.#fence.check(this.#relative(path.dirname(this.#layout.blob(digest))))
+    await this.#fence.check(this.#relative(this.#layout.ingests))
+    if (this.#whole.has(digest) || (await this.isSound(digest, target.size, options))) return true
+    const put = (data: string): Promise<void> => this.#publisher.replace(data, digest, async () => undefined)
+    try {
+      if (!(await takeFile(this.#layout, file, target, put, options))) return false
+    } catch (error) {
+      throw fromErrno(error, `content ${digest} in ${this.#layout.root}`)
+    }
+    this.#whole.add(digest)
+    return true
+  }
+
+  #relative(place: string): string {
+    return path.relative(this.#fence.directory, place)
+  }
+
   async writer(init: WriterInit, options: AbortOptions = {}): Promise<Writer> {
     const { digest, ...expected } = init.expected ?? {}
     if (digest !== undefined) {
-      await this.#fence.check(path.relative(this.#fence.directory, path.dirname(this.#layout.blob(digest))))
-      if (await this.isSound(digest, expected.size, options))
+      await this.#fence.check(this.#relative(path.dirname(this.#layout.blob(digest))))
+      // What was taken a moment ago has been hashed.
+      if (this.#whole.has(digest) || (await this.isSound(digest, expected.size, options)))
         throw new OrlopError('ALREADY_EXISTS', `content ${digest}: it is there already`)
     }
-    await this.#fence.check(path.relative(this.#fence.directory, this.#layout.ingests))
+    await this.#fence.check(this.#relative(this.#layout.ingests))
     // Without the digest, or a wrong one of the right size would not be replaced; the commit is told of it.
     return this.#ingests.writer({ ...init, expected }, options)
   }
@@ -123,7 +155,7 @@ export class FileBlobs implements Provider, Ingester, IngestManager {
 
   async #open(digest: Digest) {
     try {
-      return await this.#fence.open(path.relative(this.#fence.directory, this.#layout.blob(digest)))
+      return await this.#fence.open(this.#relative(this.#layout.blob(digest)))
     } catch (error) {
       if (!isNotFound(error)) throw error
       throw new OrlopError('NOT_FOUND', `content ${digest}: there is none in ${this.#layout.root}`, {

@@ -2,7 +2,6 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { makeDirectory, namesIn, replaceFile } from '../content/fs-durable.ts'
 import { FsLayout } from '../content/fs-layout.ts'
-import type { Provider } from '../content/types.ts'
 import { fromErrno, isNotFound, OrlopError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { isObject, parseJson } from '../oci/json.ts'
@@ -43,7 +42,7 @@ export async function openOciSource(place: OciPlace, { signal }: AbortOptions = 
   const index = await readIndexFile(fence)
   if (index === undefined)
     throw new OrlopError('NOT_FOUND', `layout ${place.path}: there is none, for it has no index.json`)
-  const blobs: Provider = new FileBlobs(new FsLayout(place.path), fence)
+  const blobs = new FileBlobs(new FsLayout(place.path), fence)
   return {
     place: formatPlace(place),
     blobs,
