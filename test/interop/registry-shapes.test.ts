@@ -78,12 +78,14 @@ const pulls = ({ name, start }: RegistryShape): void =>
       await copyGraph(from, store, target, children(from))
       for (const { desc, bytes } of flat(root))
         t.deepEqual(Buffer.from(await readBlob(store, desc)), Buffer.from(bytes))
+      if (name !== 'open') continue
       const raw = await output('skopeo', ['inspect', '--raw', ...shaped.skopeo, `docker://${reference}`])
       t.deepEqual(Buffer.from(await readBlob(store, target)), Buffer.from(raw))
     }
   })
 
-for (const shape of registryShapes) pulls(shape)
+// Whether it deletes is nothing to who reads.
+for (const shape of registryShapes) if (shape.name !== 'with deletion off') pulls(shape)
 
 interop('a token server is asked for as much as a request needs, and as it wants to be asked', async t => {
   const shape = registryShapes.find(({ name }) => name === 'tokens by GET alone')
