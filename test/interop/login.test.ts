@@ -75,10 +75,11 @@ const logsIn = ({ name, start }: RegistryShape): void =>
     t.is(login.code, 0, login.stderr)
     const secret = name.includes('Basic') || name.includes('tokens')
     t.is(/asked for no credentials/.test(login.stderr), !secret)
-    const wrong = await here(['login', '-u', username, '--password-stdin', ...tls, host], 'hunter2')
-    t.is(wrong.code, secret ? 6 : 0)
-    t.false(wrong.stderr.includes('hunter2'))
-    t.is((await here(['login', '--get-login', host])).stdout, `${username}\n`)
+    if (secret) {
+      const wrong = await here(['login', '-u', username, '--password-stdin', host], 'hunter2')
+      t.is(wrong.code, 6)
+      t.false(wrong.stderr.includes('hunter2'))
+    }
     const pull = await here([
       '--root',
       `${directory}/root`,
