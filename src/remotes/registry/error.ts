@@ -111,7 +111,7 @@ function explain(
   const reason = said === '' ? '' : `: ${said}`
   if (status === 401 && !crossed) return `${what}: ${unauthenticated(registry, credentials)}${reason}`
   if (status === 401 || status === 403)
-    return `${what}: ${who} denies access (${status})${reason}; check that the repository exists and that the account may use it`
+    return `${what}: ${who} denies access (${status})${reason}${/\bquota\b/i.test(said) ? '' : checkAccount}`
   if (status === 404 || status === 410) {
     const way =
       isWrite(response) && said.includes('NAME_UNKNOWN')
@@ -129,6 +129,8 @@ function explain(
     return `${what}: ${who} failed (${status})${reason}; ${tryAgain(waitMs)}`
   return `${what}: ${response.method} ${sanitizeUrl(url)} answered ${status}${reason}`
 }
+
+const checkAccount = '; check that the repository exists and that the account may use it'
 
 const isWrite = ({ method }: HttpResponse): boolean => method !== 'GET' && method !== 'HEAD'
 

@@ -78,7 +78,7 @@ test(
     { code: 'X', message: '' },
   ],
 )
-test('text', says, 'quota exceeded', /: quota exceeded;/, [])
+test('text', says, 'quota exceeded', /: quota exceeded$/, [])
 test('no HTML', says, '<html>hunter2</html>', /^((?!hunter2).)*$/, [])
 test('other JSON', says, '{"message":"no"}', /"message":"no"/, [])
 test('errors of a wrong kind', says, '{"errors":[null,"x",{"code":5}]}', /UNKNOWN/, [

@@ -647,7 +647,7 @@ test(
   says,
   denied('DENIED', 'quota of 10 GiB is used up', 403),
   'PERMISSION_DENIED',
-  /quota of 10 GiB is used up/,
+  /quota of 10 GiB is used up \(DENIED\)$/,
 )
 test('no room', says, refusal(507, 'UNKNOWN'), 'RESOURCE_EXHAUSTED', /no room for it \(507\)/)
 test('read-only', says, refusal(405, 'UNSUPPORTED'), 'UNIMPLEMENTED', /read-only/)
