@@ -119,6 +119,8 @@ export class UploadRegistry {
         ...answer.headers,
       } as http.OutgoingHttpHeaders)
       response.end(method === 'HEAD' ? undefined : answer.body)
+      // What nobody reads must not stand before the next request of the connection.
+      request.resume()
     }
     const sound = async (bytes?: Buffer): Promise<Answer> => this.#answer(request, bytes ?? (await body()))
     const fault = this.#fault(`${method} ${path}`)

@@ -24,6 +24,8 @@ export interface Part {
 
 /** A large blob is checked and moved by the registry before it answers. */
 const commitMs = 600_000
+/** What was appended may still have to be written down. */
+const appendMs = 120_000
 
 const maxRedirects = 5
 
@@ -83,7 +85,7 @@ export class UploadSession {
   /** Appends bytes; gives where they end, if the registry says that, and leaves it to the caller to believe it. */
   async append({ body, range }: Part, options: AbortOptions): Promise<number | undefined> {
     const headers = { ...octets, ...(range && { 'content-range': `${range[0]}-${range[1]}` }) }
-    return reached(await this.#send({ method: 'PATCH', headers, body, headersMs: commitMs }, options))
+    return reached(await this.#send({ method: 'PATCH', headers, body, headersMs: appendMs }, options))
   }
 
   /**
