@@ -157,9 +157,9 @@ class Conversion {
   }
 
   #mayChange(type: LayerType | undefined): boolean {
-    const wanted = this.#options.change.compression?.type
+    const { type: wanted, level } = this.#options.change.compression ?? {}
     if (wanted === undefined || type === undefined || type.isForeign) return false
-    return type.compression !== (wanted === 'none' ? '' : wanted)
+    return level !== undefined || type.compression !== (wanted === 'none' ? '' : wanted)
   }
 
   async #made(node: Node, options: AbortOptions): Promise<Descriptor> {
@@ -176,9 +176,10 @@ class Conversion {
     const { format = type.format, compression } = this.#options.change
     const now = await this.#compressionOf(desc, type, options)
     const wanted = type.isForeign ? now : (compression?.type ?? now)
+    const stays = wanted === now && (type.isForeign || compression?.level === undefined)
     const mediaType =
       wanted === now && format === type.format ? desc.mediaType : convertedLayerType(type, format, wanted)
-    if (wanted === now) {
+    if (stays) {
       if (!(await this.#leaves(desc, options))) await this.#copy(desc, {}, options)
       return { ...desc, mediaType }
     }

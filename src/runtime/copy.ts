@@ -28,7 +28,7 @@ import { isDocument, localFirst } from './local-first.ts'
 export interface CopyOptions extends AbortOptions, CopySelection {
   /** Manifests and configs become of this format; default: as they are, where the destination takes that. */
   readonly format?: Format | undefined
-  /** Layers with another compression get this one; default: as they are, where the destination takes that. */
+  /** Layers with another compression get this one, with a level all; default: as they are, where the destination takes that. */
   readonly compression?: CompressionTarget | undefined
   /** True: fail instead of changing any digest. */
   readonly preserveDigests?: boolean | undefined

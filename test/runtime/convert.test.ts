@@ -79,6 +79,14 @@ test('convert() that changes nothing gives another name to the same', async t =>
   t.is(image.target.digest, node.desc.digest)
 })
 
+test('convert() with a level compresses anew what is compressed so already, and always to the same', async t => {
+  const node = realImage([await realLayer('a', 'abc'.repeat(5000))])
+  const change = { compression: { type: 'gzip', level: 9 } } as const
+  const [one, two] = [await converted(t, node, { change }), await converted(t, node, { change })]
+  t.not(one.image.target.digest, node.desc.digest)
+  t.is(one.image.target.digest, two.image.target.digest)
+})
+
 test('convert() leaves out other platforms, and attestations go on to name their image', async t => {
   const [a, b] = [await realLayer('a', 'a'), await realLayer('b', 'b')]
   const arm = on('linux/arm64', realImage([a, b], { platform: 'linux/arm64' }))

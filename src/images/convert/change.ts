@@ -7,7 +7,7 @@ import type { Format } from './layer-type.ts'
 export interface Change {
   /** Manifests, configs and layers become of this format; default: each stays. */
   readonly format?: Format | undefined
-  /** Layers that have another compression get this one; default: each stays. */
+  /** Layers that have another compression get this one, with a level all of them; default: each stays. */
   readonly compression?: CompressionTarget | undefined
 }
 
