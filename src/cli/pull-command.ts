@@ -1,5 +1,8 @@
 import type { Command } from 'commander'
 import { OrlopError } from '../errors.ts'
+import type { FindReferrers } from '../handlers/referrers.ts'
+import type { Descriptor } from '../oci/descriptor.ts'
+import type { RemoteRepository } from '../remotes/types.ts'
 import { type Pulled, pull } from '../runtime/pull.ts'
 import { collect, count, newLabels, wantedPlatforms } from './arguments.ts'
 import type { Context } from './context.ts'
@@ -14,6 +17,7 @@ interface PullCommandOptions extends RegistryOptions, PolicyOptions {
   readonly allPlatforms?: boolean
   readonly maxConcurrentDownloads?: number
   readonly metadataOnly?: boolean
+  readonly referrers?: boolean
   readonly removeSignatures?: boolean
   readonly label?: readonly string[]
 }
@@ -28,6 +32,7 @@ export function addPull(command: Command, context: Context): void {
     .option('--max-concurrent-downloads <n>', 'blobs on their way at one time', count, 3)
     .option('--metadata-only', 'copy indexes, manifests and configs, and no layers')
     .option('--label <key=value>', 'label of the image; may be repeated', collect)
+    .option('--referrers', 'pull along what refers to the image: signatures, bills of materials')
     .option('--remove-signatures', 'leave the signatures of the image behind')
   addRegistryOptions(addPolicyOptions(command)).action(async (text: string, options: PullCommandOptions) => {
     if (options.allPlatforms && options.platform) {
@@ -49,6 +54,9 @@ export function addPull(command: Command, context: Context): void {
         platforms,
         labels,
         metadataOnly: options.metadataOnly,
+        referrers: options.referrers
+          ? referrersAt(await resolver.repository(reference, { signal }))
+          : undefined,
         removeSignatures: options.removeSignatures,
         concurrency: options.maxConcurrentDownloads,
         onProgress: progress.onProgress,
@@ -79,3 +87,11 @@ export function addPull(command: Command, context: Context): void {
     if (replaced) out.note(`the name pointed at ${replaced.digest} before`)
   }
 }
+
+const referrersAt =
+  (repository: Pick<RemoteRepository, 'referrers'>): FindReferrers =>
+  async ({ digest }, options) => {
+    const found: Descriptor[] = []
+    for await (const desc of repository.referrers(digest, options)) found.push(desc)
+    return found
+  }

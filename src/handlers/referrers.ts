@@ -1,5 +1,6 @@
 import { annotationKeys } from '../oci/annotations.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
+import type { Digest } from '../oci/digest.ts'
 import { isIndex, isManifest } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
 import type { Wrap } from './types.ts'
@@ -24,6 +25,26 @@ export const referrers =
     const found = await find(desc, options)
     return found.length === 0 ? nodes : [...nodes, ...found.map(referrer => marked(referrer, desc))]
   }
+
+/** A search for referrers that asks once for each node, and knows all that it found. */
+export interface RememberedReferrers {
+  readonly find: FindReferrers
+  /** Everything found so far, each once. */
+  all(): readonly Descriptor[]
+}
+
+/** Remembers what a search finds. */
+export function rememberReferrers(find: FindReferrers): RememberedReferrers {
+  const known = new Map<Digest, readonly Descriptor[]>()
+  return {
+    find: async (desc, options) => {
+      const found = known.get(desc.digest) ?? (await find(desc, options))
+      known.set(desc.digest, found)
+      return found
+    },
+    all: () => [...new Map([...known.values()].flat().map(desc => [desc.digest, desc])).values()],
+  }
+}
 
 const marked = (referrer: Descriptor, subject: Descriptor): Descriptor =>
   Object.freeze({

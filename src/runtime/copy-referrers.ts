@@ -2,12 +2,11 @@ import type { Provider } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 import { children } from '../handlers/children.ts'
 import { pipe } from '../handlers/pipe.ts'
-import { type FindReferrers, referrers } from '../handlers/referrers.ts'
+import { referrers, rememberReferrers } from '../handlers/referrers.ts'
 import { leafWhen } from '../handlers/skip.ts'
 import type { Wrap } from '../handlers/types.ts'
 import { walk } from '../handlers/walk.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import type { Digest } from '../oci/digest.ts'
 import { isManifest } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
 import type { Destination, Source } from '../transports/types.ts'
@@ -37,16 +36,11 @@ export async function referrersOf(
   const { referrers: find } = source
   if (find === undefined)
     throw new OrlopError('UNIMPLEMENTED', `${source.place}: cannot tell what refers to an image there`)
-  const known = new Map<Digest, readonly Descriptor[]>()
-  const remembered: FindReferrers = async (desc, options) => {
-    const found = known.get(desc.digest) ?? (await find(desc, options))
-    known.set(desc.digest, found)
-    return found
-  }
-  const wrap = referrers(remembered)
+  const remembered = rememberReferrers(find)
+  const wrap = referrers(remembered.find)
   const documents = pipe(children(blobs), select, leafWhen(isManifest), wrap)
   for await (const _ of walk(documents, [root], { seen: new Set(), signal }));
-  const all = [...new Map([...known.values()].flat().map(desc => [desc.digest, desc])).values()]
+  const all = remembered.all()
   if (all.length > 0 && !destination.accepts.referrers)
     throw new OrlopError(
       'FAILED_PRECONDITION',

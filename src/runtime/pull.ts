@@ -3,8 +3,9 @@ import type { ContentStore, Labels } from '../content/types.ts'
 import { children } from '../handlers/children.ts'
 import { childLabels } from '../handlers/gc-labels.ts'
 import { pipe } from '../handlers/pipe.ts'
+import { type FindReferrers, referrers, rememberReferrers } from '../handlers/referrers.ts'
 import { dropWhen } from '../handlers/skip.ts'
-import type { Handler } from '../handlers/types.ts'
+import type { Handler, Wrap } from '../handlers/types.ts'
 import { type PutImage, putImage } from '../images/put.ts'
 import type { SignatureSource } from '../images/signature.ts'
 import { withLease } from '../metadata/with-lease.ts'
@@ -39,6 +40,8 @@ export interface FetchOptions extends AbortOptions {
   readonly platforms?: readonly Wanted[] | undefined
   /** True: indexes, manifests and configs, and no layers. */
   readonly metadataOnly?: boolean | undefined
+  /** Finds what refers to the image where it comes from, to come along: signatures, bills of materials. Default: nothing. */
+  readonly referrers?: FindReferrers | undefined
   /** True: signatures are judged and not copied. */
   readonly removeSignatures?: boolean | undefined
   /** Blobs on their way at one time; default 3. */
@@ -116,14 +119,17 @@ export async function fetchImage(
   const wanted = pipe(all, ...wraps)
   const admission = admissionOf(parts, reference)
   await admission.admit(source, target, wanted, { signal })
-  const labels = labelsOf(content, all, reference)
+  const along = options.referrers ? referrers(rememberReferrers(options.referrers).find) : asIs
+  const labels = labelsOf(content, along(all), reference)
   const signed = async (desc: Descriptor, asked: AbortOptions): Promise<Labels> => ({
     ...(await labels(desc, asked)),
     ...(options.removeSignatures ? {} : await admission.store(content, desc, asked)),
   })
-  await copyGraph(source, content, target, wanted, { concurrency, labels: signed, onProgress, signal })
+  await copyGraph(source, content, target, along(wanted), { concurrency, labels: signed, onProgress, signal })
   return target
 }
+
+const asIs: Wrap = next => next
 
 const admissionOf = ({ policy, signatures }: PullParts, reference: string): Admission =>
   new Admission({

@@ -1,7 +1,7 @@
 import type { Provider } from '../content/types.ts'
 import { children } from '../handlers/children.ts'
 import { pipe } from '../handlers/pipe.ts'
-import { type FindReferrers, referrers } from '../handlers/referrers.ts'
+import { referrers, rememberReferrers } from '../handlers/referrers.ts'
 import { skipNonDistributable } from '../handlers/skip.ts'
 import { storedReferrers } from '../images/stored-referrers.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
@@ -61,16 +61,17 @@ export async function sendGraph(
   const { content } = work.scope
   const { concurrency, signal } = options
   const record = new PushRecord(work, options.onProgress)
-  const listed: Descriptor[] = []
+  const remembered = rememberReferrers(storedReferrers(content))
   const handler = pipe(
     children(source),
     ...(options.nonDistributable ? [] : [skipNonDistributable]),
-    ...(options.referrers ? [referrers(keeping(storedReferrers(content), listed))] : []),
+    ...(options.referrers ? [referrers(remembered.find)] : []),
   )
   const pusher = await pusherOf(work, to, { signal })
   const { onProgress } = record
   await copyGraph(source, pusher, target, handler, { concurrency, onProgress, moving: 'uploading', signal })
-  for (const desc of listed) if (record.existed.has(desc.digest)) await pusher.enlist(desc, { signal })
+  for (const desc of remembered.all())
+    if (record.existed.has(desc.digest)) await pusher.enlist(desc, { signal })
   await rememberPushed(content, record.pushed, work.place, { signal })
   return record.totals.totals()
 }
@@ -101,12 +102,3 @@ class PushRecord {
     return event.type === 'exists' && from !== undefined ? { ...event, from } : event
   }
 }
-
-/** A search that remembers what it found. */
-const keeping =
-  (find: FindReferrers, into: Descriptor[]): FindReferrers =>
-  async (desc, options) => {
-    const found = await find(desc, options)
-    into.push(...found)
-    return found
-  }

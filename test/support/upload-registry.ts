@@ -1,6 +1,7 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type Digest, digestOf, isDigest } from '../../src/oci/digest.ts'
+import { mediaTypes } from '../../src/oci/media-type.ts'
 import { type Answer, json } from './registry-answer.ts'
 import type { Teardown } from './tmp.ts'
 
@@ -140,7 +141,8 @@ export class UploadRegistry {
     const url = new URL(request.url ?? '', `http://${this.host}`)
     const [, repository = '', session] = /^\/v2\/(.+)\/blobs\/uploads\/(.*)$/.exec(url.pathname) ?? []
     if (session !== undefined) return this.#upload(request, { url, repository, session, body })
-    if (/\/referrers\//.test(url.pathname) && !this.#options.listsReferrers) return refusal(404, 'NOT_FOUND')
+    const [, asked, subject] = /^(.+)\/referrers\/(.+)$/.exec(url.pathname) ?? []
+    if (asked !== undefined && subject !== undefined) return this.#referrers(asked, subject)
     if (request.method === 'PUT') return this.#putManifest(url.pathname, request, body)
     if (request.method === 'DELETE') return this.#delete(url.pathname)
     const bytes = this.contents.get(url.pathname)
@@ -224,6 +226,25 @@ export class UploadRegistry {
     const { subject } = document
     if (!subject || !this.#options.listsReferrers) return answer
     return { ...answer, headers: { ...answer.headers, 'oci-subject': subject.digest } }
+  }
+
+  #referrers(repository: string, subject: string): Answer {
+    if (!this.#options.listsReferrers) return refusal(404, 'NOT_FOUND')
+    const manifests = new Map<string, object>()
+    for (const [path, bytes] of this.contents) {
+      if (!path.startsWith(`${repository}/manifests/`)) continue
+      const document = JSON.parse(bytes.toString())
+      if (document.subject?.digest !== subject) continue
+      const { mediaType, artifactType } = document
+      manifests.set(digestOf(bytes), {
+        mediaType,
+        digest: digestOf(bytes),
+        size: bytes.byteLength,
+        artifactType,
+      })
+    }
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [...manifests.values()] }
+    return json(200, index, { 'content-type': mediaTypes.ociIndex })
   }
 
   #delete(path: string): Answer {
