@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import type { Info, Status } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 import { labelsChangeOf } from '../metadata/field-path.ts'
@@ -8,12 +9,13 @@ import {
   Content,
   type InfoSchema,
   type ReadContentRequest,
-  type ReadContentResponseSchema,
+  ReadContentResponseSchema,
   type StatusSchema,
 } from './gen/containerd/services/content/v1/content_pb.ts'
 import { timestamp } from './messages.ts'
-import { type ServiceParts, scopeOf } from './parts.ts'
-import { type Call, type Service, service } from './rpc.ts'
+import { namespaceOf, type ServiceParts, scopeOf } from './parts.ts'
+import { ReadAhead } from './read-ahead.ts'
+import { type Call, Encoded, type Service, service } from './rpc.ts'
 
 /** Blobs in one message of a list, as in containerd. */
 const listBlock = 100
@@ -22,7 +24,7 @@ const listBlock = 100
 const chunkSize = 256 * 1024
 
 /** The content service. @see containerd plugins/services/content/contentserver */
-export const contentService = (parts: ServiceParts): Service =>
+export const contentService = (parts: ServiceParts, ahead = new ReadAhead()): Service =>
   service(Content, {
     info: async ({ digest }, call) => {
       const info = await scopeOf(parts, call).content.info(parseDigest(digest), call)
@@ -39,7 +41,7 @@ export const contentService = (parts: ServiceParts): Service =>
       await scopeOf(parts, call).content.delete(parseDigest(digest), call)
       return {}
     },
-    read: (request, call) => read(parts, request, call),
+    read: (request, call) => read(parts, ahead, request, call),
     status: async ({ ref }, call) => ({
       status: statusMessage(await scopeOf(parts, call).content.status(ref, call)),
     }),
@@ -93,9 +95,10 @@ async function* list(parts: ServiceParts, filters: readonly string[], call: Call
 
 async function* read(
   parts: ServiceParts,
+  ahead: ReadAhead,
   request: ReadContentRequest,
   call: Call,
-): AsyncGenerator<MessageInitShape<typeof ReadContentResponseSchema>> {
+): AsyncGenerator<Encoded, void, undefined> {
   const { content } = scopeOf(parts, call)
   const digest = parseDigest(request.digest)
   const { size } = await content.info(digest, call)
@@ -109,15 +112,22 @@ async function* read(
   const length = request.size > 0n ? Math.min(Number(request.size), size - offset) : size - offset
   if (length === 0) return
   let sent = 0
-  for await (const bytes of content.read(
-    { digest, size, mediaType: '' },
-    { offset, length, signal: call.signal },
-  )) {
+  const piece = { namespace: namespaceOf(call), digest, size, offset, length }
+  for await (const bytes of ahead.read(content, piece, call)) {
     for (let at = 0; at < bytes.byteLength; at += chunkSize) {
       const data = bytes.subarray(at, at + chunkSize)
       // Counted from where the read began, as in containerd.
-      yield { offset: BigInt(sent), data }
+      yield encodedRead(sent, data)
       sent += data.byteLength
     }
   }
+}
+
+/** A ReadContentResponse whose data stays where it is. */
+function encodedRead(offset: number, data: Uint8Array): Encoded {
+  const { field } = ReadContentResponseSchema
+  const head = new BinaryWriter()
+  if (offset > 0) head.tag(field.offset.number, WireType.Varint).int64(offset)
+  head.tag(field.data.number, WireType.LengthDelimited).uint32(data.byteLength)
+  return new Encoded(head.finish(), data)
 }

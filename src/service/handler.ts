@@ -1,23 +1,10 @@
 import type { DescMethod } from '@bufbuild/protobuf'
-import {
-  type handleBidiStreamingCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  Metadata,
-  type ServerDuplexStream,
-  type ServerWritableStream,
-  type StatusObject,
-} from '@grpc/grpc-js'
 import { OrlopError } from '../errors.ts'
-import { orAborted } from './or-aborted.ts'
-import { type Call, messageOf, type Service } from './rpc.ts'
+import type { Route } from './grpc/server.ts'
+import type { CallEnd, CallStream } from './grpc/stream.ts'
+import { type Call, decode, encodeAnswer, pathOf, type Service } from './rpc.ts'
 import type { Running } from './running.ts'
 import { originalTrailer, toStatus } from './status.ts'
-
-type Handler =
-  | handleUnaryCall<unknown, unknown>
-  | handleServerStreamingCall<unknown, unknown>
-  | handleBidiStreamingCall<unknown, unknown>
 
 /** Told of what went wrong in a call and is no error of ours; the client only hears "unknown error". */
 export type OnUnexpected = (method: string, error: unknown) => void
@@ -26,20 +13,20 @@ export type OnUnexpected = (method: string, error: unknown) => void
 export interface HandlerOptions {
   readonly onUnexpected: OnUnexpected
   readonly running: Running
+  /** Bytes that one answer may have. */
+  readonly maxMessage: number
 }
 
-/** A service's methods as gRPC calls them, by their local names. */
-export function handlersOf(
-  { desc, methods }: Service,
-  options: HandlerOptions,
-): Readonly<Record<string, Handler>> {
-  return Object.fromEntries(
-    desc.methods.map(method => {
-      const work = methods[method.localName] ?? unimplemented(method)
-      return [method.localName, handlerOf(method, work, options)]
-    }),
+/** The methods of services by their paths. */
+export const routesOf = (services: readonly Service[], options: HandlerOptions): ReadonlyMap<string, Route> =>
+  new Map(
+    services.flatMap(({ desc, methods }) =>
+      desc.methods.map(method => {
+        const work = methods[method.localName] ?? unimplemented(method)
+        return [pathOf(method), routeOf(method, work, options)] as const
+      }),
+    ),
   )
-}
 
 const unimplemented = (method: DescMethod) => (): never => {
   throw new OrlopError(
@@ -48,107 +35,91 @@ const unimplemented = (method: DescMethod) => (): never => {
   )
 }
 
-function handlerOf(method: DescMethod, work: unknown, { onUnexpected, running }: HandlerOptions): Handler {
+function routeOf(method: DescMethod, work: unknown, options: HandlerOptions): Route {
+  const { running, onUnexpected } = options
+  const answer = answerOf(method, work, options)
   const name = `${method.parent.typeName}/${method.name}`
-  const failure = (error: unknown): Pick<StatusObject, 'code' | 'details' | 'metadata'> => {
-    const { code, message, original } = toStatus(error)
-    if (code === unknown) onUnexpected(name, error)
-    const metadata = new Metadata()
-    if (original !== undefined) metadata.set(originalTrailer, Buffer.from(original))
-    return { code, details: message, metadata }
+  return stream => {
+    const done = answer(stream, callOf(stream, running)).then(
+      last => stream.end({ code: 0 }, last),
+      (error: unknown) => {
+        // The client has gone: nobody is left to tell.
+        if (stream.signal.aborted) return
+        const end = endOf(error)
+        if (end.code === unknown) onUnexpected(name, error)
+        stream.end(end)
+      },
+    )
+    running.add(done)
+    return done
   }
-  const output = (value: unknown): unknown => messageOf(method.output, value)
-  const start = (stream: Answering, run: (call: Call) => AsyncIterable<unknown>): void =>
-    running.add(answer(stream, callOf(stream, running), { run, output, failure }))
-  switch (method.methodKind) {
+}
+
+const unknown = 2
+
+function endOf(error: unknown): CallEnd {
+  const { code, message, original } = toStatus(error)
+  const trailers = original && { [originalTrailer]: Buffer.from(original).toString('base64') }
+  return { code, message, ...(trailers && { trailers }) }
+}
+
+/** Gives the last message, if it is not sent yet. */
+type Answer = (stream: CallStream, call: Call) => Promise<readonly Uint8Array[]>
+
+function answerOf(method: DescMethod, work: unknown, { maxMessage }: HandlerOptions): Answer {
+  const { input, output, methodKind } = method
+  const name = `${method.parent.typeName}/${method.name}`
+  const encode = (value: unknown): readonly Uint8Array[] => checkSize(encodeAnswer(output, value), maxMessage)
+  const read = (bytes: Buffer): unknown => {
+    try {
+      return decode(input, bytes)
+    } catch (cause) {
+      throw new OrlopError('INTERNAL', `${name}: the message is no ${input.typeName}`, { cause })
+    }
+  }
+  const only = async (stream: CallStream): Promise<unknown> => {
+    const message = await stream.receive()
+    if (message === undefined) throw new OrlopError('INTERNAL', `${name}: there is no message`)
+    return read(message)
+  }
+  const sendAll = async (stream: CallStream, values: AsyncIterable<unknown>): Promise<[]> => {
+    for await (const value of values) await stream.send(encode(value))
+    return []
+  }
+  switch (methodKind) {
     case 'unary': {
       const run = work as (request: unknown, call: Call) => Promise<unknown> // by `Methods`, as the two below
-      return (call, callback) => {
-        const answered = (async () => run(call.request, callOf(call, running)))().then(
-          value => callback(null, output(value)),
-          (error: unknown) => callback(failure(error)),
-        )
-        running.add(answered.catch(error => onUnexpected(name, error)))
-      }
+      return async (stream, call) => encode(await run(await only(stream), call))
     }
     case 'server_streaming': {
       const run = work as (request: unknown, call: Call) => AsyncIterable<unknown>
-      return (stream: ServerWritableStream<unknown, unknown>) =>
-        start(stream, call => run(stream.request, call))
+      return async (stream, call) => sendAll(stream, run(await only(stream), call))
     }
     case 'bidi_streaming': {
       const run = work as (requests: AsyncIterator<unknown>, call: Call) => AsyncIterable<unknown>
-      return (stream: ServerDuplexStream<unknown, unknown>) =>
-        start(stream, call => run(requestsOf(stream, call.signal), call))
+      return async (stream, call) => sendAll(stream, run(requestsOf(stream, read), call))
     }
     default:
       throw new OrlopError('INTERNAL', `${name}: no service here takes a stream and gives one message`)
   }
 }
 
-const unknown = 2
-
-/** A call as methods see it. */
-function callOf(
-  call: { readonly metadata: Metadata; on(event: 'cancelled', listener: () => void): unknown },
-  { closing }: Running,
-): Call {
-  const controller = new AbortController()
-  call.on('cancelled', () => controller.abort(new DOMException('the call was cancelled', 'AbortError')))
-  return {
-    signal: controller.signal,
-    closing: closing.signal,
-    header: name => call.metadata.get(name)[0]?.toString() ?? '',
-  }
+function checkSize(parts: readonly Uint8Array[], limit: number): readonly Uint8Array[] {
+  const bytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  if (bytes <= limit) return parts
+  throw new OrlopError('RESOURCE_EXHAUSTED', `message: has ${bytes} bytes, of which ${limit} can be sent`)
 }
 
-type Answering = ServerWritableStream<unknown, unknown> | ServerDuplexStream<unknown, unknown>
+const callOf = (stream: CallStream, { closing }: Running): Call => ({
+  signal: stream.signal,
+  closing: closing.signal,
+  header: name => stream.header(name),
+})
 
-interface Answer {
-  run(call: Call): AsyncIterable<unknown>
-  output(value: unknown): unknown
-  failure(error: unknown): object
-}
-
-/** Sends what comes, each message when the one before has left, and the status in the end. Never rejects. */
-async function answer(stream: Answering, call: Call, { run, output, failure }: Answer): Promise<void> {
-  try {
-    for await (const value of run(call)) await send(stream, output(value), call.signal)
-    stream.end()
-  } catch (error) {
-    // The client has gone: nobody is left to tell.
-    if (call.signal.aborted) return
-    stream.emit('error', failure(error))
-  }
-}
-
-/** Resolves when the client has room for more, so that one that never reads keeps one message and not all. */
-async function send(stream: Answering, message: unknown, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted()
-  const sent = new Promise<void>((resolve, reject) => {
-    stream.write(message, (error: Error | null | undefined) => (error ? reject(error) : resolve()))
-  })
-  await orAborted(sent, signal)
-}
-
-/** What the client sends, one at a time, to its half-close. Leaving it early leaves the answers' side open. */
-function requestsOf(
-  stream: ServerDuplexStream<unknown, unknown>,
-  signal: AbortSignal,
-): AsyncIterator<unknown> {
-  const messages: AsyncIterator<unknown> = stream.iterator({ destroyOnReturn: false })
-  return {
-    async next() {
-      try {
-        return await messages.next()
-      } catch (error) {
-        signal.throwIfAborted()
-        throw error
-      }
-    },
-    async return() {
-      await messages.return?.()
-      return { done: true, value: undefined }
-    },
-  }
-}
+/** What the client sends, one at a time, to its half-close. */
+const requestsOf = (stream: CallStream, read: (bytes: Buffer) => unknown): AsyncIterator<unknown> => ({
+  async next() {
+    const message = await stream.receive()
+    return message === undefined ? { done: true, value: undefined } : { done: false, value: read(message) }
+  },
+})

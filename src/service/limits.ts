@@ -6,3 +6,9 @@ export const maxStreams = 1000
 
 /** Connections at one time; more are closed at once. */
 export const maxConnections = 1000
+
+/** Bytes that one side may send on a call before they are read; enough not to wait on a socket of one machine. */
+export const callWindow = 256 * 1024
+
+/** Bytes of messages that are not read yet, of one connection and of all; over it calls fail, and others go on. */
+export const maxUnread = { connection: 256 * 1024 * 1024, all: 512 * 1024 * 1024 } as const

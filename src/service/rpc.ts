@@ -11,7 +11,6 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf'
-import type { MethodDefinition } from '@grpc/grpc-js'
 
 /** What a method knows of the call beside its message. */
 export interface Call {
@@ -28,9 +27,12 @@ export type Method<D> =
   D extends DescMethodUnary<infer I, infer O>
     ? (request: MessageShape<I>, call: Call) => Promise<MessageInitShape<O>>
     : D extends DescMethodServerStreaming<infer I, infer O>
-      ? (request: MessageShape<I>, call: Call) => AsyncIterable<MessageInitShape<O>>
+      ? (request: MessageShape<I>, call: Call) => AsyncIterable<MessageInitShape<O> | Encoded>
       : D extends DescMethodBiDiStreaming<infer I, infer O>
-        ? (requests: AsyncIterator<MessageShape<I>>, call: Call) => AsyncIterable<MessageInitShape<O>>
+        ? (
+            requests: AsyncIterator<MessageShape<I>>,
+            call: Call,
+          ) => AsyncIterable<MessageInitShape<O> | Encoded>
         : never
 
 /** The methods of a service; those that are left out answer UNIMPLEMENTED. */
@@ -45,30 +47,24 @@ export interface Service {
 /** Ties methods to the service they implement; the compiler holds them to its messages. */
 export const service = <S extends DescService>(desc: S, methods: Methods<S>): Service => ({ desc, methods })
 
-/** A method as gRPC needs it, for either side: its path, its kind, and its messages as bytes. */
-export function definitionOf<I extends DescMessage, O extends DescMessage>(
-  method: DescMethod & { readonly input: I; readonly output: O },
-): MethodDefinition<MessageShape<I>, MessageShape<O>> {
-  const { input, output, methodKind } = method
-  return {
-    path: `/${method.parent.typeName}/${method.name}`,
-    requestStream: methodKind === 'client_streaming' || methodKind === 'bidi_streaming',
-    responseStream: methodKind === 'server_streaming' || methodKind === 'bidi_streaming',
-    requestSerialize: message => encode(input, message),
-    requestDeserialize: bytes => decode(input, bytes),
-    responseSerialize: message => encode(output, message),
-    responseDeserialize: bytes => decode(output, bytes),
+/** A message whose bytes are made already: large ones, that would be copied twice otherwise. */
+export class Encoded {
+  readonly parts: readonly Uint8Array[]
+
+  constructor(...parts: readonly Uint8Array[]) {
+    this.parts = parts
   }
 }
 
-const encode = <D extends DescMessage>(desc: D, message: MessageShape<D>): Buffer => {
-  const { buffer, byteOffset, byteLength } = toBinary(desc, message)
-  return Buffer.from(buffer, byteOffset, byteLength)
-}
+/** The path of a method. */
+export const pathOf = ({ parent, name }: DescMethod): string => `/${parent.typeName}/${name}`
 
-const decode = <D extends DescMessage>(desc: D, bytes: Uint8Array): MessageShape<D> =>
+/** A message out of its bytes; what is not known in them is dropped. */
+export const decode = <D extends DescMessage>(desc: D, bytes: Uint8Array): MessageShape<D> =>
   fromBinary(desc, bytes, { readUnknownFields: false })
 
-/** A message out of its parts, for methods that were found by name. */
-export const messageOf = (desc: DescMessage, init: unknown): MessageShape<DescMessage> =>
-  create(desc, init as MessageInitShape<DescMessage>) // `Methods` holds its functions to this type
+/** The bytes of an answer, of methods that were found by name. */
+export const encodeAnswer = (desc: DescMessage, answer: unknown): readonly Uint8Array[] =>
+  answer instanceof Encoded
+    ? answer.parts
+    : [toBinary(desc, create(desc, answer as MessageInitShape<DescMessage>))] // `Methods` holds its functions to this type

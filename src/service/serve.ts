@@ -2,7 +2,7 @@ import net from 'node:net'
 import type { AbortOptions } from '../options.ts'
 import { maxConnections } from './limits.ts'
 import type { ServiceParts } from './parts.ts'
-import type { GrpcServer } from './server.ts'
+import type { ServiceServer } from './server.ts'
 import { type ListenOptions, listenOn } from './socket.ts'
 
 /** A service that listens. */
@@ -26,8 +26,8 @@ const defaultGraceMs = 10_000
  * @throws INVALID_ARGUMENT  an address that is no path, or too long for a socket
  */
 export async function serve(parts: ServiceParts, options: ListenOptions): Promise<Served> {
-  let grpc: Promise<GrpcServer> | undefined
-  const load = async (): Promise<GrpcServer> => (await import('./server.ts')).createServer(parts)
+  let grpc: Promise<ServiceServer> | undefined
+  const load = async (): Promise<ServiceServer> => (await import('./server.ts')).createServer(parts)
   const silent = new Set<net.Socket>()
   const accept = async (socket: net.Socket): Promise<void> => {
     silent.delete(socket)

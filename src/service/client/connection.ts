@@ -18,11 +18,11 @@ import {
 import { OrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
 import { withFate } from '../fate.ts'
-import { maxMessageSize } from '../limits.ts'
+import { callWindow, maxMessageSize } from '../limits.ts'
 import { headersOf } from '../parts.ts'
-import { definitionOf } from '../rpc.ts'
 import { socketPath } from '../socket.ts'
 import { fromStatus, originalTrailer } from '../status.ts'
+import { definitionOf } from './definition.ts'
 
 /** The namespace and lease that calls are made in; without namespace, in none. */
 export interface Place {
@@ -45,6 +45,7 @@ export class Connection implements Disposable {
       'grpc.max_receive_message_length': maxMessageSize,
       'grpc.max_send_message_length': maxMessageSize,
       'grpc.enable_http_proxy': 0,
+      'grpc-node.flow_control_window': callWindow,
       // Each connection ends with its owner, and is not one of a pool.
       'grpc.use_local_subchannel_pool': 1,
     })

@@ -1,0 +1,132 @@
+import type { Readable } from 'node:stream'
+import { OrlopError } from '../../errors.ts'
+import type { Budget } from './budget.ts'
+
+/** What stands before each message: a flag, and four bytes of length. */
+const headSize = 5
+
+/** Bytes of a stream that nobody counts: all its windows together are bounded by the number of streams. */
+const uncounted = 64 * 1024
+
+/** Settings of a `MessageReader`. */
+export interface ReaderOptions {
+  /** Bytes that one message may have. */
+  readonly limit: number
+  readonly budget: Budget
+}
+
+/**
+ * Cuts what a client sends into messages. The stream flows only while a message is asked for and not yet there, so that a
+ * client can send no more than its window beyond that.
+ */
+export class MessageReader implements Disposable {
+  readonly #stream: Readable
+  readonly #options: ReaderOptions
+  #chunks: Buffer[] = []
+  #bytes = 0
+  #wanted = 0
+  #taken = 0
+  #isOver = false
+  #failure: unknown
+  #wake: () => void = () => undefined
+
+  constructor(stream: Readable, options: ReaderOptions) {
+    this.#stream = stream
+    this.#options = options
+    stream.pause()
+    stream.on('data', (chunk: Buffer) => this.#add(chunk))
+    stream.on('end', () => this.#end())
+    stream.on('close', () => this.#end())
+  }
+
+  /**
+   * The next message; `undefined` when the client sends no more. The one before may be let go by then.
+   *
+   * @throws RESOURCE_EXHAUSTED  it is over the limit, or there is no room for it
+   * @throws UNIMPLEMENTED  it is compressed
+   * @throws INTERNAL  the stream ends amid it
+   */
+  async next(): Promise<Buffer | undefined> {
+    this.#account(this.#bytes)
+    const head = await this.#take(headSize)
+    if (head === undefined) return undefined
+    if (head[0] !== 0) {
+      throw new OrlopError('UNIMPLEMENTED', 'message: is compressed, which is not understood here')
+    }
+    const length = head.readUInt32BE(1)
+    const { limit } = this.#options
+    if (length > limit) {
+      throw new OrlopError('RESOURCE_EXHAUSTED', `message: has ${length} bytes, of which ${limit} are taken`)
+    }
+    const message = length === 0 ? Buffer.alloc(0) : await this.#take(length)
+    if (message === undefined) throw cutOff()
+    return message
+  }
+
+  async #take(bytes: number): Promise<Buffer | undefined> {
+    this.#wanted = bytes
+    while (this.#bytes < bytes && !this.#isOver && this.#failure === undefined) {
+      this.#stream.resume()
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#bytes >= bytes) return this.#cut(bytes)
+    if (this.#bytes > 0) throw cutOff()
+    return undefined
+  }
+
+  #cut(bytes: number): Buffer {
+    const [first = Buffer.alloc(0)] = this.#chunks
+    const all = first.byteLength >= bytes ? first : Buffer.concat(this.#chunks)
+    const rest = all.subarray(bytes)
+    if (all === first) this.#chunks.shift()
+    else this.#chunks = []
+    if (rest.byteLength > 0) this.#chunks.unshift(rest)
+    this.#bytes -= bytes
+    return all.subarray(0, bytes)
+  }
+
+  #add(chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.#bytes += chunk.byteLength
+    try {
+      if (this.#bytes > this.#taken) this.#account(this.#bytes)
+    } catch (error) {
+      this.#failure = error
+      this.#chunks = []
+      this.#bytes = 0
+    }
+    if (this.#bytes < this.#wanted && this.#failure === undefined) return
+    this.#stream.pause()
+    this.#wake()
+  }
+
+  #end(): void {
+    this.#isOver = true
+    this.#wake()
+  }
+
+  /** Counts what waits, and the message that was given last until the next one is asked for. */
+  #account(bytes: number): void {
+    const counted = bytes > uncounted ? bytes : 0
+    const more = counted - this.#taken
+    if (more > 0) this.#options.budget.take(more)
+    else this.#options.budget.give(-more)
+    this.#taken = counted
+  }
+
+  /** Reads no more. What the client still sends is dropped. */
+  [Symbol.dispose](): void {
+    this.#isOver = true
+    this.#chunks = []
+    this.#bytes = 0
+    this.#account(0)
+    this.#stream.removeAllListeners('data')
+    this.#stream.resume()
+    this.#wake()
+  }
+}
+
+const cutOff = (): OrlopError => new OrlopError('INTERNAL', 'message: was cut off')

@@ -1,0 +1,118 @@
+import type { ServerHttp2Stream } from 'node:http2'
+import { orAborted } from '../or-aborted.ts'
+import { encodeText, firstOf } from './headers.ts'
+import { MessageReader, type ReaderOptions } from './reader.ts'
+
+/** How a call ends. */
+export interface CallEnd {
+  /** gRPC's number; 0: well. */
+  readonly code: number
+  readonly message?: string | undefined
+  /** More for the client, in trailers; names in `-bin` have base64. */
+  readonly trailers?: Readonly<Record<string, string>> | undefined
+}
+
+/** Messages up to so many bytes are copied behind their heads, which costs less than a write of their own. */
+const small = 16 * 1024
+
+/** Bytes that may wait to leave before the next message is made. */
+const maxWaiting = 64 * 1024
+
+/** One call: a stream of HTTP/2 on which messages go both ways. */
+export class CallStream implements Disposable {
+  /** Fires when the client cancels or goes away before the end. */
+  readonly signal: AbortSignal
+  readonly #abort = new AbortController()
+  readonly #stream: ServerHttp2Stream
+  readonly #headers: readonly string[]
+  readonly #reader: MessageReader
+  #ended = false
+
+  /** @param headers  names and values in turn, as they came */
+  constructor(stream: ServerHttp2Stream, headers: readonly string[], options: ReaderOptions) {
+    this.signal = this.#abort.signal
+    this.#stream = stream
+    this.#headers = headers
+    this.#reader = new MessageReader(stream, options)
+    stream.on('error', () => undefined) // 'close' follows, which tells all there is to know.
+    stream.on('close', () => this.cancel('AbortError', 'the call was cancelled'))
+  }
+
+  /** The first value of a header, or `''`. */
+  header(name: string): string {
+    return firstOf(this.#headers, name)
+  }
+
+  /** The client's next message; `undefined` when it sends no more. Throws as `MessageReader.next`, and when it cancels. */
+  async receive(): Promise<Buffer | undefined> {
+    this.signal.throwIfAborted()
+    const message = await this.#reader.next()
+    this.signal.throwIfAborted()
+    return message
+  }
+
+  /** Sends one message, in parts. Resolves when the client has room for more: who never reads has some waiting, not all. */
+  async send(parts: readonly Uint8Array[]): Promise<void> {
+    this.signal.throwIfAborted()
+    const stream = this.#stream
+    this.#begin()
+    stream.cork()
+    for (const part of framed(parts)) stream.write(part)
+    stream.uncork()
+    if (stream.writableLength <= maxWaiting) return
+    const drained = new Promise<void>(resolve => stream.once('drain', resolve))
+    await orAborted(drained, this.signal)
+  }
+
+  /** Ends the call, after what was sent; a second end does nothing. */
+  end({ code, message, trailers }: CallEnd, last: readonly Uint8Array[] = []): void {
+    if (this.#ended) return
+    this.#ended = true
+    this[Symbol.dispose]()
+    const stream = this.#stream
+    if (stream.destroyed || stream.closed) return
+    const end = { 'grpc-status': String(code), ...(message && { 'grpc-message': encodeText(message) }) }
+    if (!stream.headersSent && last.length === 0) {
+      stream.respond({ ...responseHeaders, ...end, ...trailers }, trailersOnly)
+      return
+    }
+    stream.on('wantTrailers', () => stream.sendTrailers({ ...end, ...trailers }))
+    this.#begin()
+    if (last.length === 0) stream.end()
+    else {
+      stream.cork()
+      for (const part of framed(last)) stream.write(part)
+      stream.end()
+      stream.uncork()
+    }
+  }
+
+  /** Stops the work; nobody waits for it any more. */
+  cancel(name: 'AbortError' | 'TimeoutError', why: string): void {
+    if (!this.#ended && !this.signal.aborted) this.#abort.abort(new DOMException(why, name))
+    this[Symbol.dispose]()
+  }
+
+  #begin(): void {
+    if (!this.#stream.headersSent) this.#stream.respond(responseHeaders, trailersLater)
+  }
+
+  [Symbol.dispose](): void {
+    this.#reader[Symbol.dispose]()
+  }
+}
+
+/** gRPC has no use for a date; that Node can leave it out, its types do not say. */
+const noDate = { sendDate: false }
+const trailersOnly = { ...noDate, endStream: true }
+const trailersLater = { ...noDate, waitForTrailers: true }
+
+const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' } as const
+
+function framed(parts: readonly Uint8Array[]): readonly Uint8Array[] {
+  const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
+  const head = Buffer.allocUnsafe(5)
+  head.writeUInt8(0)
+  head.writeUInt32BE(length, 1)
+  return length > small ? [head, ...parts] : [Buffer.concat([head, ...parts], 5 + length)]
+}
