@@ -47,20 +47,20 @@ const chunks = (start: number, end: number): string[] =>
 
 test('a large blob is read in ranges, and comes in order', async t => {
   const { registry, read } = await withBlob(t)
-  t.deepEqual(await read(), bytes)
+  t.true((await read()).equals(bytes))
   t.deepEqual(ranges(registry), chunks(0, size))
 })
 
 test('a part of it is too', async t => {
   const { registry, read } = await withBlob(t)
-  t.deepEqual(await read({ offset: 123_456, length: 345_678 }), bytes.subarray(123_456, 469_134))
+  t.true((await read({ offset: 123_456, length: 345_678 })).equals(bytes.subarray(123_456, 469_134)))
   t.deepEqual(ranges(registry), chunks(123_456, 469_134))
 })
 
 test('a blob of less than two chunks is read with one request', async t => {
   const { registry, fetcher } = await withBlob(t)
   const small = registry.blob('a', bytes.subarray(0, 2 * chunkSize - 1))
-  t.deepEqual(await collect(fetcher.read(small)), bytes.subarray(0, small.size))
+  t.true((await collect(fetcher.read(small))).equals(bytes.subarray(0, small.size)))
   t.deepEqual(ranges(registry), [undefined])
 })
 
@@ -77,7 +77,7 @@ test('chunks that come in any order are given out in theirs, and no more are hel
   })
   const parts: Uint8Array[] = []
   for await (const part of fetcher.read(target)) parts.push(part)
-  t.deepEqual(Buffer.concat(parts), bytes)
+  t.true(Buffer.concat(parts).equals(bytes))
   t.is(most, 3)
 })
 
@@ -99,7 +99,7 @@ const survives = test.macro({
       if (++count === 4) fault(exchange)
       else send(exchange, exchange.answer())
     })
-    t.deepEqual(await read(), bytes)
+    t.true((await read()).equals(bytes))
     t.true(registry.requests.length <= expectedMost, `${registry.requests.length} requests`)
   },
   title: title => `a read over several connections survives ${title}`,
@@ -115,7 +115,7 @@ test('a server that begins to encode in the middle', survives, encoded(), 15)
 test('a server without ranges is asked once more, and once only', async t => {
   const { registry, read } = await withBlob(t)
   registry.always(/./, ignoreRange)
-  t.deepEqual(await read(), bytes)
+  t.true((await read()).equals(bytes))
   t.deepEqual(
     registry.requests.map(({ headers }) => headers.range),
     ['bytes=0-99999', undefined],
@@ -125,7 +125,7 @@ test('a server without ranges is asked once more, and once only', async t => {
 test('a server without ranges is read from the start, for a part too', async t => {
   const { registry, read } = await withBlob(t)
   registry.always(/./, ignoreRange)
-  t.deepEqual(await read({ offset: 300_000 }), bytes.subarray(300_000))
+  t.true((await read({ offset: 300_000 })).equals(bytes.subarray(300_000)))
   t.is(registry.requests.length, 2)
 })
 
@@ -164,7 +164,7 @@ test('an abort ends all requests, and the read with its reason', async t => {
   const reason = new Error('enough')
   const reading = (async () => {
     for await (const _ of fetcher.read(target, { signal: stop.signal })) {
-      while (registry.requests.length < 4) await new Promise(resolve => setImmediate(resolve))
+      while (registry.requests.length < 3) await new Promise(resolve => setImmediate(resolve))
       stop.abort(reason)
     }
   })()
@@ -198,7 +198,7 @@ test('the next host goes on at the byte where the first one failed', async t => 
   )
   const hosts = async () => [mirror, home].map(({ host }) => defaultHost(host))
   const { resolver } = quickResolver(t, { hosts, parallelRanges })
-  t.deepEqual(await collect((await resolver.fetcher('a.test/a')).read(target)), bytes)
+  t.true((await collect((await resolver.fetcher('a.test/a')).read(target))).equals(bytes))
   t.deepEqual(ranges(home), chunks(300_000, size))
 })
 
