@@ -1,6 +1,6 @@
 import { refKey } from '../content/ref-key.ts'
 import type { Ingester } from '../content/types.ts'
-import { isAlreadyExists, OrlopError } from '../errors.ts'
+import { isAlreadyExists, isNotFound, OrlopError } from '../errors.ts'
 import { formatPath } from '../handlers/path.ts'
 import { completeness, type EntryReport } from '../images/completeness.ts'
 import type { Located } from '../images/probe.ts'
@@ -26,17 +26,34 @@ export interface PushPlan {
  * @throws NOT_FOUND  nothing matches one of them
  */
 export async function forPlatforms(
-  content: LocalContent,
-  target: Descriptor,
+  { content, target, name }: Pick<MissingInit, 'content' | 'target' | 'name'>,
   platforms: readonly Wanted[],
   options: AbortOptions,
 ): Promise<Pick<PushPlan, 'target' | 'content'>> {
-  const paths = await selectPaths(content, target, platforms, options)
+  const paths = await selectPaths(content, target, platforms, options).catch(async (error: unknown) => {
+    const lost = isNotFound(error) ? await missingOf(content, target, platforms, options) : []
+    throw lost.length > 0 ? incomplete(name, lost, false) : error
+  })
   const ends = paths.map(path => path.at(-1) ?? target)
   const [first = target] = ends
   if (ends.every(({ digest }) => digest === first.digest)) return { target: first, content }
   const kept = new Set<Digest>(ends.map(({ digest }) => digest))
   return subIndex(content, target, ({ digest }) => kept.has(digest), options)
+}
+
+/** What is missing here of the entries for some platforms. */
+async function missingOf(
+  content: LocalContent,
+  target: Descriptor,
+  platforms: readonly Wanted[],
+  options: AbortOptions,
+): Promise<readonly Located[]> {
+  const lost: Located[] = []
+  for (const { matcher: platform } of platforms) {
+    const { entries } = await completeness(content, target, { ...options, platform })
+    for (const { missing } of entries) lost.push(...missing)
+  }
+  return lost
 }
 
 /** What `withoutMissing` works with. */

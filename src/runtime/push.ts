@@ -132,7 +132,7 @@ async function planOf(
     info: (...args) => content.info(...args),
   }
   const chosen = platforms
-    ? await forPlatforms(read, root, platforms, { signal })
+    ? await forPlatforms({ content: read, target: root, name }, platforms, { signal })
     : { target: root, content: read }
   if (onMissing === 'fetch') return { ...chosen, skipped: [] }
   const to = await pusherOf(work, formatReference(place), { signal })

@@ -165,6 +165,13 @@ test('push() of a platform that the image has not says which it has', async t =>
   t.is(registry.requests.length, 0)
 })
 
+test('push() of a platform that is not here says so, and the way out', async t => {
+  const { name, push } = await setUp(t, both, arm64)
+  const error = await t.throwsAsync(push({ platforms: wanted('linux/arm64') }), { code: 'NOT_FOUND' })
+  t.true(error?.message.includes(`linux/arm64 manifest ${arm64.desc.digest}; pull all of it`), error?.message)
+  t.true(error?.message.startsWith(`image ${name}`))
+})
+
 test('push() of an image that is not all here sends nothing, and names what is missing and the way out', async t => {
   const [, gone] = arm64.below
   const { registry, name, push } = await setUp(t, both, ...(gone ? [gone] : []))
