@@ -3,6 +3,7 @@ import path from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { copyImage } from '../examples/copy.ts'
 import { largeLayers } from '../examples/custom-handler.ts'
+import { look } from '../examples/look.ts'
 import { pullOne } from '../examples/pull.ts'
 import { remoteSizes } from '../examples/remote-size.ts'
 import { whereFrom } from '../examples/where.ts'
@@ -125,6 +126,15 @@ test('examples/where.ts follows registries.conf to the mirror', async t => {
   t.is(printed, `a.test/app:1 ${root.desc.digest}\nhttp://${registry.host}\nhttps://a.test\n`)
 })
 
+test('examples/look.ts tells tags, referrers and size, and reads no layer', async t => {
+  const { reference, registry } = await serve(t)
+  const found = await look(reference)
+  t.deepEqual(found.tags, ['1'])
+  t.deepEqual(found.referrers, [])
+  t.deepEqual(registry.seen(/^GET .*blobs/), [])
+  t.is(await example('look', reference), `${found.bytes} bytes\ntag 1\n`)
+})
+
 test('code in README.md that names an example is that example', async t => {
   const readme = await fs.readFile(path.join(projectRoot, 'README.md'), 'utf8').catch(() => '')
   for (const [, file = '', code = ''] of readme.matchAll(
@@ -134,7 +144,7 @@ test('code in README.md that names an example is that example', async t => {
     t.true(text.includes(code.trim()), `README.md and ${file} differ`)
   }
   // Every example opens with what it shows and the line that runs it.
-  for (const name of ['pull', 'remote-size', 'custom-handler', 'where']) {
+  for (const name of ['pull', 'remote-size', 'custom-handler', 'where', 'look']) {
     const [first, second] = (await fs.readFile(path.join(projectRoot, `examples/${name}.ts`), 'utf8')).split(
       '\n',
     )

@@ -2,6 +2,7 @@ import { InvalidArgumentError } from 'commander'
 import { OrlopError } from '../errors.ts'
 import { only } from '../oci/matcher.ts'
 import { formatPlatformAll, parsePlatform } from '../oci/platform.ts'
+import type { RateBudget } from '../remotes/registry/host-limits.ts'
 import { hostWanted, type Wanted } from '../runtime/select.ts'
 
 /** For options that may be given more than once. */
@@ -58,6 +59,15 @@ export function duration(value: string): number {
     total += Number(number) * (units[unit] ?? 0)
   }
   return Math.round(total)
+}
+
+/** So many requests in a time, as `100/1m` and `5/s`. */
+export function requestRate(value: string): RateBudget {
+  const [, requests = '', time = ''] = /^(\d+)\/(.+)$/.exec(value) ?? []
+  const perMs = /^(?:\d+(?:\.\d+)?)?(?:ms|s|m|h)$/.test(time) ? duration(time.replace(/^(?=[a-z])/, '1')) : 0
+  if (!Number.isSafeInteger(Number(requests)) || Number(requests) < 1 || perMs < 1)
+    throw new InvalidArgumentError('Give requests in a time, like 100/1m.')
+  return { requests: Number(requests), perMs }
 }
 
 /** The platforms that `--platform` named; the host's when it named none. */

@@ -5,7 +5,9 @@ import { parseReference } from '../oci/reference.ts'
 import type { AbortOptions } from '../options.ts'
 import type { OnProgress } from '../remotes/progress.ts'
 import type { Credential, Credentials } from '../remotes/registry/credential.ts'
+import type { RateBudget } from '../remotes/registry/host-limits.ts'
 import type { RegistryResolver } from '../remotes/registry/resolver.ts'
+import { count, requestRate } from './arguments.ts'
 import { addConnectionOptions, type ConnectionOptions, connectionOf } from './connection-options.ts'
 import { checkAuthFile, keptCredentials } from './credential-options.ts'
 import { readPassword } from './password.ts'
@@ -16,6 +18,8 @@ export interface RegistryOptions extends ConnectionOptions {
   readonly authfile?: string
   readonly registryTokenFile?: string
   readonly allowPrivateUrls?: boolean
+  readonly requestRate?: RateBudget
+  readonly parallelRanges?: number
 }
 
 /** Adds the options of `RegistryOptions`, named as `ctr` names them. */
@@ -36,6 +40,16 @@ export const addRegistryOptions = (command: Command): Command =>
       ).conflicts(['user', 'authfile']),
     )
     .option('--allow-private-urls', 'let foreign layers come from loopback and private addresses')
+    .option(
+      '--request-rate <n/time>',
+      'requests that each host gets at most, as 100/1m; what hosts say of their limits is heeded anyway',
+      requestRate,
+    )
+    .option(
+      '--parallel-ranges <n>',
+      'connections to read one large blob over, 2 or more; default: one',
+      count,
+    )
 
 /** What `openResolver` may be told. */
 export interface OpenResolverOptions extends AbortOptions {
@@ -56,8 +70,15 @@ export async function openResolver(
   const { domain } = parseReference(reference)
   const credentials = await credentialsOf(domain, options, { signal })
   const reached = await connectionOf(options, domain, { signal })
-  const { allowPrivateUrls } = options
-  return new RegistryResolver({ ...reached, credentials, allowPrivateUrls, onProgress })
+  const { allowPrivateUrls, requestRate: budget, parallelRanges: connections } = options
+  return new RegistryResolver({
+    ...reached,
+    credentials,
+    allowPrivateUrls,
+    rate: budget && { budget: () => budget },
+    parallelRanges: connections === undefined ? undefined : { connections },
+    onProgress,
+  })
 }
 
 /** The credentials that the options give for one registry; else those that are kept. */

@@ -6,6 +6,7 @@ import {
   duration,
   labelArguments,
   newLabels,
+  requestRate,
   room,
   size,
   wantedPlatforms,
@@ -38,6 +39,8 @@ test(refuses, byteCount, '-1')
 test(refuses, byteCount, '1e3')
 test(refuses, byteCount, '')
 test(refuses, byteCount, '99999999999999999999')
+test(reads, requestRate, '100/1m', { requests: 100, perMs: 60_000 })
+test(reads, requestRate, '5/s', { requests: 5, perMs: 1000 })
 test(reads, duration, '0', 0)
 test(reads, duration, '90s', 90_000)
 test(reads, duration, '1h30m', 5_400_000)
@@ -109,3 +112,8 @@ test('wantedPlatforms() keeps each platform that was asked for', t => {
 test('wantedPlatforms() refuses what is no platform', t => {
   t.throws(() => wantedPlatforms(['linux/&arm']), { code: 'INVALID_ARGUMENT' })
 })
+test(refuses, requestRate, '100')
+test(refuses, requestRate, '0/1m')
+test(refuses, requestRate, '5/0s')
+test(refuses, requestRate, '5/')
+test(refuses, requestRate, 'x/1m')

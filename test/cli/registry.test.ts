@@ -191,3 +191,13 @@ test('orlop registry delete --tag-only deletes the tag and nothing else', async 
     ['/v2/team/app/manifests/1.0'],
   )
 })
+
+test('orlop takes a request rate and connections for large blobs, and refuses what is none', async t => {
+  const { run, name } = await setting(t)
+  const asked = await run(`-q registry manifest --request-rate 1000/1s --parallel-ranges 2 ${name}`)
+  t.is(asked.stdout, `${root.desc.digest}\n`, asked.stderr)
+  t.is((await run(`registry manifest --request-rate 100 ${name}`)).code, 2)
+  const { code, stderr } = await run(`registry manifest --parallel-ranges 1 ${name}`)
+  t.is(code, 2)
+  t.regex(stderr, /connections 1: give 2 or more/)
+})
