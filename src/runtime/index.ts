@@ -25,6 +25,7 @@ export type {
   SetUsage,
 } from './disk-usage.ts'
 export * from './export.ts'
+export * from './files/index.ts'
 export * from './fsck.ts'
 export * from './import.ts'
 export * from './inspect.ts'

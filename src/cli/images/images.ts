@@ -1,12 +1,15 @@
 import type { Register } from '../register.ts'
+import { registerCat } from './cat.ts'
 import { registerCheck } from './check.ts'
 import { registerConvert } from './convert.ts'
 import { registerDelete } from './delete.ts'
+import { registerDiff } from './diff.ts'
 import { registerExport } from './export.ts'
 import { registerImport } from './import.ts'
 import { registerInspect } from './inspect.ts'
 import { registerLabel } from './label.ts'
 import { registerList } from './list.ts'
+import { registerListFiles } from './ls-files.ts'
 import { registerPin, registerUnpin } from './pin.ts'
 import { registerPlatforms } from './platforms.ts'
 import { registerPrune } from './prune.ts'
@@ -27,6 +30,9 @@ export const registerImages: Register = (noun, context) => {
     registerCheck,
     registerVerify,
     registerInspect,
+    registerListFiles,
+    registerCat,
+    registerDiff,
     registerSize,
     registerPlatforms,
     registerTag,
