@@ -156,7 +156,10 @@ function show({ out, options }: Context, copied: CopiedPlaces): void {
     })
     return
   }
-  out.line(options.quiet ? target.digest : `${places.destination} ${target.digest}`)
+  const line = options.quiet ? target.digest : `${places.destination} ${target.digest}`
+  // Where the image itself went to stdout.
+  if (/^[a-z-]+-archive:\/dev\/stdout\b/.test(places.destination)) out.note(line)
+  else out.line(line)
   if (options.quiet) return
   out.note(`${blobs} blobs: ${formatBytes(fetched)} copied, ${formatBytes(reused)} were there`)
   for (const what of left) out.note(`left behind: ${what}`)

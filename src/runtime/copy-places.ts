@@ -1,6 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
 import { parseReference } from '../oci/reference.ts'
-import type { AbortOptions } from '../options.ts'
 import type { OnProgress } from '../remotes/progress.ts'
 import {
   type OpenDestinationOptions,
@@ -49,11 +48,13 @@ export async function copyPlaces(
     options.onProgress?.(at !== undefined && 'ref' in event ? { ...event, from: at } : event)
   }
   await using source = await openSource(from, parts.source, { signal })
+  // Before anything is made at the destination.
+  const { digest } = await source.resolve({ signal })
   const onWait = (holder: string): void => {
     const reason = `${holder} writes to it; waiting`
     onProgress({ type: 'retry', what: formatPlace(to), attempt: 1, delayMs: 0, reason })
   }
-  const sources = await mountable(source, to, parts.source, { signal })
+  const sources = mountable(source, to, parts.source, digest)
   await using destination = await openDestination(to, parts.destination, {
     onWait,
     sources,
@@ -66,18 +67,14 @@ export async function copyPlaces(
 }
 
 /** Where the registry of `to` may have a blob already. */
-async function mountable(
-  source: Source,
+function mountable(
+  { origin, isStored }: Source,
   to: Place,
   { store }: TransportParts,
-  options: AbortOptions,
-): Promise<OpenDestinationOptions['sources']> {
+  root: Digest,
+): OpenDestinationOptions['sources'] {
   if (to.transport !== 'docker') return undefined
   const place = parseReference(to.reference)
-  const { origin } = source
   if (origin?.registry === place.domain) return async () => [origin.repository]
-  if (!source.isStored || store === undefined) return undefined
-  const { digest } = await source.resolve(options)
-  const find = mountSources(store.content, place, digest)
-  return (blob: Digest, asked: AbortOptions) => find(blob, asked)
+  return isStored && store !== undefined ? mountSources(store.content, place, root) : undefined
 }

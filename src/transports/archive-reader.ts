@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import fs, { type FileHandle } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
@@ -60,12 +61,10 @@ export class ArchiveReader implements AsyncDisposable {
    * @throws RESOURCE_EXHAUSTED  too many entries, or a decompression bomb
    */
   static async open(file: string, { limits, signal }: ArchiveReaderOptions = {}): Promise<ArchiveReader> {
-    const { compression, bytes } = await decompressed(new FileSource(file, { signal }), {
-      what: file,
-      limits,
-      signal,
-    })
-    const inPlace = compression === 'none' && (await isRegular(file))
+    const regular = await isRegular(file)
+    const source: ByteSource = regular ? new FileSource(file, { signal }) : createReadStream(file)
+    const { compression, bytes } = await decompressed(source, { what: file, limits, signal })
+    const inPlace = compression === 'none' && regular
     const open = inPlace ? await openFile(file) : await spooled(bytes, { signal })
     try {
       const tar: ByteSource = inPlace ? bytes : readAll(open.handle)
@@ -141,9 +140,13 @@ async function close({ handle, temporary }: OpenTar): Promise<void> {
 
 const quoted = (name: string): string => JSON.stringify(name.slice(0, 300))
 
+/** False for pipes and the like. @throws INVALID_ARGUMENT  a directory */
 async function isRegular(file: string): Promise<boolean> {
   try {
-    return (await fs.stat(file)).isFile()
+    const stats = await fs.stat(file)
+    if (stats.isDirectory())
+      throw new OrlopError('INVALID_ARGUMENT', `${file}: is a directory and no archive`)
+    return stats.isFile()
   } catch (error) {
     throw fromErrno(error, file)
   }

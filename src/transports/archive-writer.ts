@@ -162,7 +162,9 @@ export class ArchiveWriter implements Ingester, AsyncDisposable {
 /** Stands for a digest that is not known yet; its directories are those of any of sha256. */
 const placeholder = `sha256:${'0'.repeat(64)}` as Digest
 
+/** True for pipes and devices, and for what stands for an open file, as /dev/stdout does: these are written into. */
 async function isSpecial(file: string): Promise<boolean> {
+  if (/^\/(?:dev|proc)\//.test(file)) return true
   const stats = await fs.stat(file).catch(() => undefined)
   return stats !== undefined && !stats.isFile() && !stats.isDirectory()
 }

@@ -30,10 +30,15 @@ export async function openDockerSource(
   const { reference } = place
   const parsed = parseReference(reference)
   const repository = await resolver.repository?.(reference, options)
+  // Once: a tag may move, and what is copied is what was judged.
+  let root: Promise<Descriptor> | undefined
   return {
     place: formatPlace(place),
     blobs: repository ?? (await resolver.fetcher(reference, options)),
-    resolve: again => resolver.resolve(reference, again),
+    resolve: again => {
+      root ??= resolver.resolve(reference, again)
+      return root
+    },
     identity: identityOf(parsed),
     origin: { registry: parsed.domain, repository: parsed.path },
     ...(signatures && {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import zlib from 'node:zlib'
@@ -158,6 +159,22 @@ test('a decompression bomb is refused, and nothing of it stays', async t => {
   const place = await tarOf(t, [file('zeros', zeros)], bytes => zlib.gzipSync(bytes, { level: 9 }))
   const limits = { free: 1024 * 1024, ratio: 10 }
   await t.throwsAsync(ArchiveReader.open(place, { limits }), { code: 'RESOURCE_EXHAUSTED', message: /bomb/ })
+})
+
+test('a directory is no archive, and what is not there neither', async t => {
+  const directory = await temporaryDirectory(t)
+  await t.throwsAsync(open(directory), { code: 'INVALID_ARGUMENT', message: /is a directory/ })
+  await t.throwsAsync(open(path.join(directory, 'none.tar')), { code: 'NOT_FOUND' })
+})
+
+test('an archive is read from a pipe', async t => {
+  const place = await tarOf(t, layout(node))
+  const pipe = `${place}.pipe`
+  execFileSync('mkfifo', [pipe])
+  const writing = fs.readFile(place).then(bytes => fs.writeFile(pipe, bytes))
+  await using source = await open(pipe)
+  await writing
+  t.deepEqual(await collect(source.blobs.read(node.desc)), Buffer.from(node.bytes))
 })
 
 test('the same file twice is one file', async t => {
