@@ -40,6 +40,9 @@ export async function containerdPeer(bench: Bench): Promise<CtrPeer> {
     clear: async () => {
       for (const name of lines(await quiet('images', 'ls', '-q'))) await quiet('images', 'rm', '--sync', name)
       for (const digest of lines(await quiet('content', 'ls', '-q'))) await quiet('content', 'rm', digest)
+      // The records are gone, and the bytes with the collection that a lease asks for when it goes.
+      await quiet('leases', 'create', '--id', 'clear')
+      await quiet('leases', 'rm', '--sync', 'clear')
     },
   }
 }
