@@ -16,15 +16,15 @@ import {
   type LayerType,
   readLayerType,
 } from '../images/convert/layer-type.ts'
-import { type ChildChange, rewriteDocument } from '../images/convert/rewrite.ts'
+import { attestationSubject, type ChildChange, rewriteDocument } from '../images/convert/rewrite.ts'
 import { type Compression, sniffCompression, sniffLength } from '../images/decompress.ts'
 import { type Descriptor, descriptorOf } from '../oci/descriptor.ts'
-import type { Digest } from '../oci/digest.ts'
 import { maxManifestSize } from '../oci/document.ts'
 import { asObject, parseJson } from '../oci/json.ts'
 import { isConfig, isIndex, isManifest, isNonDistributable, mediaTypes } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
 import { type CopyGraphOptions, ProgressBoard } from '../remotes/copy.ts'
+import { keyOf, type Node, nodeOf, remembered } from './convert-node.ts'
 import type { Leaves } from './foreign-layers.ts'
 
 /** Options of `convertGraph`. */
@@ -40,6 +40,8 @@ export interface ConvertGraphOptions extends CopyGraphOptions {
   readonly preserve?: boolean | undefined
   /** Told what a conversion cannot keep, in words. */
   readonly onLost?: ((what: string) => void) | undefined
+  /** Told of each manifest or index that got another digest. */
+  readonly onRewritten?: ((before: Descriptor) => void) | undefined
 }
 
 /**
@@ -72,31 +74,6 @@ export async function convertGraph(
   })
   return conversion.resultOf(node)
 }
-
-/** Asks for the children of each node once, so that they are the same objects each time. */
-const remembered = (handler: Handler): Handler => {
-  const known = new Map<string, Promise<readonly Descriptor[]>>()
-  return (desc, options) => {
-    const key = `${desc.mediaType} ${desc.digest}`
-    const found = known.get(key) ?? handler(desc, options)
-    known.set(key, found)
-    return found
-  }
-}
-
-/** A blob, and what its parent says of it; a descriptor too, so that errors can name it. */
-interface Node extends Descriptor {
-  readonly desc: Descriptor
-  /** What a layer is without compression, by the config beside it. */
-  readonly diffId?: Digest | undefined
-  /** True for layers of artifacts. */
-  readonly verbatim?: boolean
-}
-
-const nodeOf = (desc: Descriptor, more: Partial<Node> = {}): Node => ({ ...desc, desc, ...more })
-
-const keyOf = ({ desc, diffId, verbatim = false }: Node): string =>
-  `${desc.mediaType} ${desc.digest} ${diffId ?? ''} ${verbatim}`
 
 class Conversion {
   readonly board: ProgressBoard
@@ -235,11 +212,23 @@ class Conversion {
         'NOT_FOUND',
         `index ${desc.digest}: nothing of it is left for the platforms asked for`,
       )
-    for (const lost of rewritten.lost) this.#options.onLost?.(lost)
+    this.#tellLost(desc, rewritten.lost, changes)
     const made = descriptorOf(mediaType, rewritten.bytes)
     await this.#write(made, rewritten.bytes, childLabels(afterOf(changes)), options)
     this.board.tell(desc, { type: 'committed', ref: refKey(desc), offset: desc.size })
     return made
+  }
+
+  #tellLost(desc: Descriptor, lost: readonly string[], changes: readonly ChildChange[]): void {
+    const { onLost, onRewritten } = this.#options
+    onRewritten?.(desc)
+    for (const what of lost) onLost?.(`${what}, for which Docker's format has no place`)
+    const kept = new Set(changes.flatMap(({ before, after }): string[] => (after ? [before.digest] : [])))
+    for (const { before, after } of changes) {
+      const about = before.annotations?.[attestationSubject]
+      if (after === undefined && about !== undefined && kept.has(about))
+        onLost?.(`attestation ${before.digest}, which is for no platform (keep all to keep it)`)
+    }
   }
 
   /** What became of each child that the document names; one that was not selected goes. */

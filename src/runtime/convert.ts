@@ -2,6 +2,7 @@ import { OrlopError } from '../errors.ts'
 import { filterPlatforms } from '../handlers/platforms.ts'
 import { type Change, checkChange } from '../images/convert/change.ts'
 import { putImage } from '../images/put.ts'
+import { storedSignatures } from '../images/stored-signatures.ts'
 import type { ImageRecord } from '../images/types.ts'
 import { withLease } from '../metadata/with-lease.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
@@ -25,7 +26,7 @@ export interface ConvertOptions extends AbortOptions {
 /** What a conversion made. */
 export interface Converted {
   readonly image: ImageRecord
-  /** What the new format has no place for, in words. */
+  /** What could not come along, in words: annotations, attestations, signatures. */
   readonly lost: readonly string[]
 }
 
@@ -55,6 +56,7 @@ export async function convert(
   return withLease(scope.leases, { signal }, async ({ id }) => {
     const { content, images } = scope.under(id)
     const lost: string[] = []
+    const rewritten: Descriptor[] = []
     const converted = await convertGraph(content, content, source.target, {
       change,
       select: platform && filterPlatforms(platform),
@@ -63,9 +65,15 @@ export async function convert(
         for (const layer of layers) await scope.diffIds?.remember(layer, asked)
       },
       onLost: what => lost.push(what),
+      onRewritten: desc => rewritten.push(desc),
       onProgress,
       signal,
     })
+    for (const { digest } of rewritten) {
+      const signatures = await storedSignatures(content, digest, { signal })
+      if (signatures.length > 0)
+        lost.push(`${signatures.length} signatures of ${digest}, which are of the old digest`)
+    }
     const { labels } = source
     const target = describedAs(converted, source.target)
     const { image } = await putImage(images, { name, target, labels }, { replaceLabels: true, signal })

@@ -3,6 +3,7 @@ import { children } from '../handlers/children.ts'
 import { isUnknownPlatform } from '../handlers/limit.ts'
 import { leafWhen } from '../handlers/skip.ts'
 import type { Wrap } from '../handlers/types.ts'
+import { attestationSubject } from '../images/convert/rewrite.ts'
 import { findManifest } from '../images/manifest.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { isIndex } from '../oci/media-type.ts'
@@ -67,9 +68,7 @@ async function attestationsOf(
 ): Promise<readonly string[]> {
   const about = (await children(blobs)(root, options)).filter(
     ({ platform, annotations }) =>
-      platform !== undefined &&
-      isUnknownPlatform(platform) &&
-      annotations?.['vnd.docker.reference.digest'] === digest,
+      platform !== undefined && isUnknownPlatform(platform) && annotations?.[attestationSubject] === digest,
   )
   return about.map(entry => `attestation ${entry.digest}, for it needs an index (--multi-arch all)`)
 }

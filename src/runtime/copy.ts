@@ -98,7 +98,8 @@ export async function copy(
   const leaves = leavesForeign(blobs, destination.accepts.foreign === 'urls', ({ digest }) =>
     left.push(`layer ${digest}, which stays at its URL`),
   )
-  const parts = { source, destination, blobs, selected, signatures, leaves, referring }
+  const onLost = (what: string): void => void left.push(what)
+  const parts = { source, destination, blobs, selected, signatures, leaves, referring, onLost }
   const target = await transfer(parts, { ...options, onProgress })
   await destination.put(target, { referrers: referring?.all, signal })
   await carrySignatures(destination, signatures, { signal })
@@ -138,10 +139,11 @@ interface Transfer {
   readonly signatures: readonly FoundSignatures[]
   readonly leaves: Leaves
   readonly referring?: FoundReferrers | undefined
+  readonly onLost: (what: string) => void
 }
 
 async function transfer(parts: Transfer, options: CopyOptions): Promise<Descriptor> {
-  const { source, destination, blobs, selected, signatures, leaves, referring } = parts
+  const { source, destination, blobs, selected, signatures, leaves, referring, onLost } = parts
   const { root, select, keepsIndex } = selected
   const isReferred = referring !== undefined && referring.all.length > 0
   const preserve = options.preserveDigests || signatures.length > 0 || isReferred
@@ -172,7 +174,7 @@ async function transfer(parts: Transfer, options: CopyOptions): Promise<Descript
     return root
   }
   const more = { concurrency, labels: destination.store && from, onProgress, moving, signal }
-  return convertGraph(blobs, destination.blobs, root, { change, select, preserve, leaves, ...more })
+  return convertGraph(blobs, destination.blobs, root, { change, select, preserve, leaves, onLost, ...more })
 }
 
 /** What an index lists and is not copied has no new digest that it could list. */

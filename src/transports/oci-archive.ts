@@ -1,3 +1,4 @@
+import fs from 'node:fs/promises'
 import { blobPath } from '../archive/layout-files.ts'
 import { checkRange } from '../content/range.ts'
 import type { Provider } from '../content/types.ts'
@@ -44,7 +45,7 @@ export async function openOciArchiveSource(
       place: formatPlace(place),
       blobs,
       resolve: async () => chooseEntry(index, place),
-      identity: { transport: 'oci-archive', scopes: pathScopes(place.path) },
+      identity: { transport: 'oci-archive', scopes: pathScopes(await fs.realpath(place.path)) },
       referrers: layoutReferrers(index, blobs, place.path),
       [Symbol.asyncDispose]: () => archive[Symbol.asyncDispose](),
     }

@@ -1,5 +1,6 @@
 import test, { type ExecutionContext } from 'ava'
 import { readBlob } from '../../src/content/blob.ts'
+import { storeSignatures } from '../../src/images/stored-signatures.ts'
 import type { Descriptor } from '../../src/oci/descriptor.ts'
 import { digestOf } from '../../src/oci/digest.ts'
 import { onlyStrict } from '../../src/oci/matcher.ts'
@@ -127,7 +128,7 @@ test("convert() makes OCI of Docker and Docker of OCI, and tells what Docker's f
 
   const annotated = manifestWith({ annotations: { a: '1' } }, config({ diffIds: [diffId] }), gzip)
   const back = await converted(t, annotated, { change: { format: 'docker' } })
-  t.deepEqual(back.lost, [`annotations of ${annotated.desc.digest}`])
+  t.deepEqual(back.lost, [`annotations of ${annotated.desc.digest}, for which Docker's format has no place`])
   t.is(back.image.target.mediaType, types.dockerManifest)
 })
 
@@ -156,6 +157,22 @@ test('convert() leaves a foreign layer as it is', async t => {
   const node = manifestWith({}, config({ diffIds: [diffId] }), licensed)
   const { image } = await converted(t, node, { change: { compression: { type: 'none' } } })
   t.is(image.target.digest, node.desc.digest)
+})
+
+test('convert() tells which attestations and signatures stay behind', async t => {
+  const one = on('linux/amd64', realImage([await realLayer('a', 'a')]))
+  const about = attestation(one)
+  const scope = (await openRuntime(t)).scope()
+  const record = await putImage(scope, name, index(one, about))
+  const labels = await storeSignatures(scope.content, [
+    { format: 'simple-signing', bytes: Buffer.from([0x90, 1]) },
+  ])
+  await scope.content.update(one.desc.digest, { labels })
+  const platform = onlyStrict(platformOf('linux/amd64'))
+  const { lost } = await convert(scope, record, 'x', { change: { compression: { type: 'none' } }, platform })
+  t.is(lost.length, 2)
+  t.true(lost[0]?.startsWith(`attestation ${about.desc.digest}`))
+  t.true(lost[1]?.startsWith(`1 signatures of ${one.desc.digest}`))
 })
 
 test('convert() keeps the annotations of the target', async t => {

@@ -227,6 +227,13 @@ test('copy() compresses layers, and what is compressed so already stays', async 
   t.deepEqual(again.target, gzip.target)
 })
 
+test("copy() tells what Docker's format has no place for", async t => {
+  const node = manifestWith({ annotations: { k: 'v' } }, config(), layer('x'))
+  const { parts, at } = await setUp(t, node)
+  const { left } = await copyPlaces('store:it', `dir:${at('d')}`, { format: 'docker' }, parts)
+  t.deepEqual(left, [`annotations of ${node.desc.digest}, for which Docker's format has no place`])
+})
+
 test('copy() changes neither artifacts nor encrypted layers', async t => {
   const artifact = manifestWith(
     {},

@@ -61,7 +61,7 @@ export const registerConvert: Register = (noun, { out, signal, scope, options: g
         const { target } = image
         if (global.json) out.json({ name, target, source: record.target, lost })
         else out.line(global.quiet ? name : target.digest)
-        for (const what of lost) out.note(`lost: ${what}, for which Docker's format has no place`)
+        for (const what of lost) out.note(`lost: ${what}`)
       } finally {
         progress.end()
       }

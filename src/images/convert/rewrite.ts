@@ -79,7 +79,7 @@ function refuseInDocker(
 }
 
 /** Where BuildKit says which manifest of the index an attestation is about. */
-const attestationSubject = 'vnd.docker.reference.digest'
+export const attestationSubject = 'vnd.docker.reference.digest'
 
 /** An attestation goes on to name its image when that has another digest now. */
 function pointing(entry: JsonObject, digests: ReadonlyMap<string, string | undefined>): JsonObject {
