@@ -1,13 +1,26 @@
 import test from 'ava'
 import { children } from '../../src/handlers/children.ts'
+import type { FindReferrers } from '../../src/handlers/referrers.ts'
+import type { Descriptor } from '../../src/oci/descriptor.ts'
 import { copyGraph } from '../../src/remotes/copy.ts'
-import { cliOn } from '../support/cli.ts'
+import type { RemoteRepository } from '../../src/remotes/types.ts'
+import { pull } from '../../src/runtime/pull.ts'
+import { push } from '../../src/runtime/push.ts'
 import { Blobs, emptyConfig, flat, image, layer, manifestWith, type Node } from '../support/image.ts'
 import { quickResolver } from '../support/resolver.ts'
+import { openRuntime } from '../support/store.ts'
 import { startUploadRegistry } from '../support/upload-registry.ts'
 
 const about = (subject: Node, artifactType: string): Node =>
   manifestWith({ subject: { ...subject.desc }, artifactType }, emptyConfig(), layer(`of ${artifactType}`))
+
+const referrersAt =
+  (repository: Pick<RemoteRepository, 'referrers'>): FindReferrers =>
+  async ({ digest }, options) => {
+    const found: Descriptor[] = []
+    for await (const desc of repository.referrers(digest, options)) found.push(desc)
+    return found
+  }
 
 for (const listsReferrers of [false, true]) {
   const how = listsReferrers ? 'that lists them' : 'that does not list them'
@@ -25,18 +38,17 @@ for (const listsReferrers of [false, true]) {
       const pusher = await resolver.pusher(`${from.host}/app${tag}@${one.desc.digest}`)
       await copyGraph(new Blobs(one), pusher, one.desc, children(new Blobs(one)))
     }
-    const cli = await cliOn(t)
+    const runtime = await openRuntime(t)
+    const scope = runtime.scope('default')
     const [source, target] = [`${from.host}/app:1`, `${to.host}/app:1`]
-    const pulled = await cli(`--quiet images pull --all-platforms --referrers ${source}`)
-    t.is(pulled.code, 0, pulled.stderr)
+    await pull({ resolver, scope }, source, { referrers: referrersAt(await resolver.repository(source)) })
     const there = (one: Node): boolean =>
       flat(one).every(({ desc, below }) =>
         to.contents.has(`/v2/app/${below.length > 0 ? 'manifests' : 'blobs'}/${desc.digest}`),
       )
-    t.is((await cli(`--quiet images push ${source} ${target}`)).code, 0)
+    await push({ resolver, scope }, target, { image: source })
     t.deepEqual([node, bill, signature].map(there), [true, false, false])
-    const pushed = await cli(`--quiet images push --referrers ${source} ${target}`)
-    t.is(pushed.code, 0, pushed.stderr)
+    await push({ resolver, scope }, target, { image: source, referrers: true })
     t.deepEqual([node, bill, signature].map(there), [true, true, true])
     const found: string[] = []
     const repository = await resolver.repository(target)
@@ -44,8 +56,8 @@ for (const listsReferrers of [false, true]) {
     for await (const { digest } of repository.referrers(bill.desc.digest)) found.push(digest)
     t.deepEqual(found, [bill.desc.digest, signature.desc.digest])
     // Nothing holds them but what they refer to, and it does.
-    t.is((await cli('gc run')).code, 0)
-    t.is((await cli(`--quiet images push --referrers ${source} ${to.host}/again:1`)).code, 0)
+    await runtime.gc.collect()
+    await push({ resolver, scope }, `${to.host}/again:1`, { image: source, referrers: true })
     t.true(to.contents.has(`/v2/again/manifests/${signature.desc.digest}`))
   })
 }
