@@ -31,6 +31,8 @@ export interface LoadOptions extends ImportArchiveOptions, Pick<Naming, 'digests
    * `import-` and the date, and all are taken.
    */
   readonly base?: string | undefined
+  /** Gives the names of an entry of the archive's index, in place of those that `base`, `digests` and so on make. */
+  readonly names?: ((entry: Descriptor) => readonly string[]) | undefined
   /** What the whole index is called; default: it gets no name. */
   readonly indexName?: string | undefined
   /** `error` (default): an image that is not all here fails the import. `skip`: it is taken as it is. */
@@ -39,6 +41,8 @@ export interface LoadOptions extends ImportArchiveOptions, Pick<Naming, 'digests
   readonly discardLayers?: boolean | undefined
   /** Labels of the images; merged into those they have. */
   readonly labels?: Labels | undefined
+  /** True: those that they have go. */
+  readonly replaceLabels?: boolean | undefined
   readonly now?: (() => Date) | undefined
 }
 
@@ -68,7 +72,7 @@ export interface Loaded {
  * @throws INVALID_ARGUMENT  a name that is no reference, or nothing in the archive that could be named
  */
 export async function load(scope: LoadScope, source: ByteSource, options: LoadOptions = {}): Promise<Loaded> {
-  const { signal, what = 'archive', base, indexName } = options
+  const { signal, what = 'archive', base, indexName, labels, replaceLabels } = options
   if (base !== undefined) parseReference(base)
   if (indexName !== undefined) parseReference(indexName)
   return withLease(scope.leases, { signal }, async ({ id }) => {
@@ -78,7 +82,7 @@ export async function load(scope: LoadScope, source: ByteSource, options: LoadOp
     const { named, skipped } = await choose(work)
     const images: PutImage[] = []
     for (const { name, target } of await withIndex(work, named)) {
-      images.push(await putImage(leased.images, { name, target, labels: options.labels }, { signal }))
+      images.push(await putImage(leased.images, { name, target, labels }, { replaceLabels, signal }))
     }
     return { format: archive.format, images, skipped }
   })
@@ -102,12 +106,13 @@ async function choose({ leased, archive, what, options }: Work): Promise<{
   readonly skipped: readonly string[]
 }> {
   const { platforms: wanted, onMissing = 'error', signal } = options
+  const namesOf = options.names ?? ((entry: Descriptor) => imageNames(entry, namingOf(options), what))
   const named: Named[] = []
   const skipped: string[] = []
   const missing = new Map<Digest, Located>()
   const offered = new Set<Wanted>()
   for (const entry of archive.index.manifests) {
-    const names = imageNames(entry, namingOf(options), what)
+    const names = namesOf(entry)
     // An entry that names its platform is chosen by it, as in containerd, be it an index or not.
     const { platform } = entry
     const fitting = platform ? wanted?.filter(({ matcher }) => matcher.match(platform)) : wanted

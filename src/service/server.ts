@@ -17,7 +17,7 @@ import { Running } from './running.ts'
 import { snapshotsService } from './snapshots.ts'
 import { streamingService } from './streaming.ts'
 import { Streams } from './streams.ts'
-import { transferService } from './transfer.ts'
+import { transferService } from './transfer/service.ts'
 import { verbsService } from './verbs/service.ts'
 import { versionService } from './version.ts'
 

@@ -1,12 +1,12 @@
 import { create } from '@bufbuild/protobuf'
-import type { Descriptor } from '../oci/descriptor.ts'
-import type { BlobEvent } from '../remotes/progress.ts'
-import { pack } from './any.ts'
-import { type Progress, ProgressSchema } from './gen/containerd/types/transfer/progress_pb.ts'
-import { descriptorMessage } from './messages.ts'
-import { orAborted } from './or-aborted.ts'
-import type { Call } from './rpc.ts'
-import type { Stream } from './streams.ts'
+import type { Descriptor } from '../../oci/descriptor.ts'
+import type { BlobEvent } from '../../remotes/progress.ts'
+import { pack } from '../any.ts'
+import { type Progress, ProgressSchema } from '../gen/containerd/types/transfer/progress_pb.ts'
+import { descriptorMessage } from '../messages.ts'
+import { orAborted } from '../or-aborted.ts'
+import type { Call } from '../rpc.ts'
+import type { Stream } from '../streams.ts'
 
 /** Tells a client how a transfer goes. What is disposed has told everything, and ended the stream. */
 export interface Reporter extends AsyncDisposable {
