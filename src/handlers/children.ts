@@ -55,7 +55,7 @@ export const readManifest = async (
     `manifest ${desc.digest}`,
   )
 
-/** The image config behind a descriptor, checked and parsed. Throws as `children` does; up to 8 MiB are read. */
+/** The image config behind a descriptor, checked and parsed. Throws as `children` does; up to 1 MiB are read. */
 export const readConfig = async (
   provider: Provider,
   desc: Descriptor,

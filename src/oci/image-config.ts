@@ -4,8 +4,8 @@ import type { Digest } from './digest.ts'
 import { asArray, asObject, asString, type JsonObject, lookalikes, optional, parseJson } from './json.ts'
 import { type Platform, readPlatform } from './platform.ts'
 
-/** A config larger than this is refused before it is read: 8 MiB. */
-export const maxConfigSize = 8 * 1024 * 1024
+/** A config larger than this is refused before it is read: 1 MiB. */
+export const maxConfigSize = 1024 * 1024
 
 /** One line of an image's history. @see image-spec v1.1, config.md, history */
 export interface HistoryEntry {

@@ -90,7 +90,7 @@ test(refuses, 'a root file system in other case', { RootFS: {} }, /"RootFS" can 
 test(refuses, 'diff ids in other case', { rootfs: { DIFF_IDS: [] } }, /doc\.rootfs: key "DIFF_IDS"/)
 test(
   refuses,
-  'more than 8 MiB',
+  'more than 1 MiB',
   ' '.repeat(maxConfigSize + 1),
-  /doc: 8388609 bytes, more than the 8388608 allowed/,
+  /doc: 1048577 bytes, more than the 1048576 allowed/,
 )
