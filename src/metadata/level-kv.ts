@@ -37,7 +37,7 @@ export async function openLevel(directory: string): Promise<KeyValue> {
     throw fromLevel(error, directory)
   }
   try {
-    await verifyStale(directory, freshness.opening, tables)
+    await verifyStale(directory, freshness.opening, { names: tables })
     await reportDamage(directory)
   } catch (error) {
     await level.close()

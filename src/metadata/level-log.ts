@@ -3,7 +3,7 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { syncDirectory } from '../content/fs-durable.ts'
 import { fromErrno, isNotFound, OrlopError } from '../errors.ts'
-import { freshness, verifyStale } from './level-verified.ts'
+import { freshness, settledAfter, verifyStale } from './level-verified.ts'
 
 /** What subscribers of the channel `orlop:metadata` are told. */
 export interface DamageReport {
@@ -67,7 +67,7 @@ export async function damageOf(directory: string): Promise<string | undefined> {
  * @throws DATA_LOSS  damage was noted or is found; the text says the ways out
  */
 export async function refuseDamaged(directory: string): Promise<void> {
-  await verifyStale(directory, freshness.removing)
+  await verifyStale(directory, freshness.removing, { settled: settledAfter })
   if ((await damageOf(directory)) === undefined) return
   throw new OrlopError(
     'DATA_LOSS',

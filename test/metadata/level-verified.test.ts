@@ -76,3 +76,15 @@ test('a note that is something else does not count', distrusted, () => '[1, null
 test('a note of another shape does not count', distrusted, (_, name) =>
   JSON.stringify({ [name]: { state: 1, at: 'x' } }),
 )
+
+test('a table that an open database has not written to its end yet is passed over, and found later', async t => {
+  const { directory, file } = await databaseWithTable(t)
+  await fs.truncate(file, 30)
+  await t.notThrowsAsync(verifyStale(directory, day, { settled: 60_000 }))
+  const earlier = new Date(Date.now() - 61_000)
+  await fs.utimes(file, earlier, earlier)
+  await t.throwsAsync(verifyStale(directory, day, { settled: 60_000 }), {
+    code: 'DATA_LOSS',
+    message: /no footer/,
+  })
+})
