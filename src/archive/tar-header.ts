@@ -1,5 +1,6 @@
 import { OrlopError } from '../errors.ts'
 import { decodeText } from './tar-text.ts'
+import type { TarHeader } from './types.ts'
 
 /** A tar is made of blocks of this many bytes. */
 export const blockSize = 512
@@ -8,19 +9,8 @@ export const blockSize = 512
 export const paddingOf = (size: number): number => (blockSize - (size % blockSize)) % blockSize
 
 /** One header block, as it stands: what long names and pax records say comes on top. */
-export interface RawHeader {
-  readonly name: string
+export interface RawHeader extends Omit<TarHeader, 'type' | 'pax'> {
   readonly flag: string
-  readonly size: number
-  readonly linkName: string
-  readonly mode: number
-  readonly uid: number
-  readonly gid: number
-  readonly userName: string
-  readonly groupName: string
-  readonly modifiedAt: number
-  readonly deviceMajor: number
-  readonly deviceMinor: number
 }
 
 /**

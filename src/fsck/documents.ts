@@ -2,7 +2,7 @@ import { isOrlopError } from '../errors.ts'
 import type { Annotations, Descriptor } from '../oci/descriptor.ts'
 import { kindOfDocument, maxManifestSize, parseIndex, parseManifest } from '../oci/document.ts'
 import { isObject, parseJson } from '../oci/json.ts'
-import { isIndex, isManifest, mediaTypes } from '../oci/media-type.ts'
+import { isManifestOrIndex, mediaTypes } from '../oci/media-type.ts'
 
 /** An index or manifest that was recognised by its bytes alone. */
 export interface Document {
@@ -36,7 +36,7 @@ function read(bytes: Uint8Array): Document | undefined {
   const kind = kindOfDocument(json)
   if (kind === undefined || !isObject(json)) return undefined
   const named = typeof json.mediaType === 'string' ? json.mediaType : undefined
-  const known = named !== undefined && (isIndex({ mediaType: named }) || isManifest({ mediaType: named }))
+  const known = named !== undefined && isManifestOrIndex({ mediaType: named })
   if (!known && (json.schemaVersion !== 2 || named !== undefined)) return undefined
   if (kind === 'index') {
     const { manifests, annotations = {} } = parseIndex(bytes)

@@ -1,6 +1,6 @@
 import type { InfoProvider, Provider } from '../content/types.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { isIndex, isManifest } from '../oci/media-type.ts'
+import { isIndex, isManifest, isManifestOrIndex } from '../oci/media-type.ts'
 import { type Inspection, inspect, isWhole, platformInside, requiredBy } from './inspection.ts'
 import { type Corrupt, type Located, lookAt, Probe, type ProbeOptions } from './probe.ts'
 import { candidates, isMarked, lastOf, takes } from './select.ts'
@@ -43,7 +43,7 @@ export async function check(
   const { path, required } = await choose(inspect(store, probe), target, options)
   const findings = await lookAt(probe, required)
   const whole = findings.missing.length === 0 && findings.corrupt.length === 0
-  const isImage = isIndex(target) || isManifest(target)
+  const isImage = isManifestOrIndex(target)
   return {
     available: whole && (path !== undefined || !isImage),
     ...(path && isImage && { manifest: lastOf(path) }),

@@ -2,7 +2,7 @@ import type { Provider } from '../content/types.ts'
 import { isNotFound, OrlopError } from '../errors.ts'
 import { readIndex } from '../handlers/children.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { isIndex, isManifest } from '../oci/media-type.ts'
+import { isIndex, isManifest, isManifestOrIndex } from '../oci/media-type.ts'
 import { findManifest } from './select.ts'
 import type { PlatformOptions } from './types.ts'
 
@@ -44,7 +44,7 @@ async function opaqueEntries(
   options: PlatformOptions,
 ): Promise<readonly Descriptor[]> {
   const { manifests } = await readIndex(provider, target, options)
-  return manifests.some(desc => isIndex(desc) || isManifest(desc)) ? [] : manifests
+  return manifests.some(desc => isManifestOrIndex(desc)) ? [] : manifests
 }
 
 const sum = (descs: readonly Descriptor[]): number =>

@@ -7,7 +7,7 @@ import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, encodedOf } from '../oci/digest.ts'
 import { type Manifest, maxManifestSize } from '../oci/document.ts'
 import { anyPlatform } from '../oci/matcher.ts'
-import { isConfig, isIndex, isManifest } from '../oci/media-type.ts'
+import { isConfig, isIndex, isManifestOrIndex } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
 import { LayerSource, type PlainLayer } from './layer-source.ts'
 import { findManifest } from './select.ts'
@@ -93,7 +93,7 @@ export class StorageImage {
     const documents: Descriptor[] = [...path]
     for (const index of path.filter(isIndex)) {
       const entries = await children(parts.store)(index, { signal })
-      documents.push(...entries.filter(desc => isManifest(desc) || isIndex(desc)))
+      documents.push(...entries.filter(desc => isManifestOrIndex(desc)))
     }
     return new StorageImage(parts, path, manifest, documents)
   }

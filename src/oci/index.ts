@@ -58,6 +58,7 @@ export {
   isKnownConfig,
   isLayer,
   isManifest,
+  isManifestOrIndex,
   isNonDistributable,
   isSchema1,
   type LayerCompression,

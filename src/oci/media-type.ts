@@ -55,6 +55,9 @@ export const isManifest = ({ mediaType }: Typed): boolean =>
 export const isIndex = ({ mediaType }: Typed): boolean =>
   mediaType === mediaTypes.ociIndex || mediaType === mediaTypes.dockerManifestList
 
+/** True for what names other blobs, and what registries keep apart from them: a manifest or an index. */
+export const isManifestOrIndex = (typed: Typed): boolean => isManifest(typed) || isIndex(typed)
+
 /** True for the two image configs. */
 export const isConfig = ({ mediaType }: Typed): boolean =>
   mediaType === mediaTypes.ociConfig || mediaType === mediaTypes.dockerConfig

@@ -21,7 +21,14 @@ import { type Compression, sniffCompression, sniffLength } from '../images/decom
 import { type Descriptor, descriptorOf } from '../oci/descriptor.ts'
 import { maxManifestSize } from '../oci/document.ts'
 import { asObject, parseJson } from '../oci/json.ts'
-import { isConfig, isIndex, isManifest, isNonDistributable, mediaTypes } from '../oci/media-type.ts'
+import {
+  isConfig,
+  isIndex,
+  isManifest,
+  isManifestOrIndex,
+  isNonDistributable,
+  mediaTypes,
+} from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
 import { type CopyGraphOptions, ProgressBoard } from '../remotes/copy.ts'
 import { keyOf, type Node, nodeOf, remembered } from './convert-node.ts'
@@ -141,7 +148,7 @@ class Conversion {
 
   async #made(node: Node, options: AbortOptions): Promise<Descriptor> {
     const { desc } = node
-    if (isIndex(desc) || isManifest(desc)) return this.#document(node, options)
+    if (isManifestOrIndex(desc)) return this.#document(node, options)
     const type = node.verbatim ? undefined : readLayerType(desc.mediaType)
     if (type !== undefined) return this.#layer(node, type, options)
     await this.#copy(desc, {}, options)

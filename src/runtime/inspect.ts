@@ -6,7 +6,7 @@ import type { Handler } from '../handlers/types.ts'
 import { walkPaths } from '../handlers/walk.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { parseJson } from '../oci/json.ts'
-import { isConfig, isIndex, isManifest } from '../oci/media-type.ts'
+import { isConfig, isManifestOrIndex } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
 
 /** A node of an image's graph, as it stands here. */
@@ -42,7 +42,7 @@ export async function* inspect(
     if (descriptor === undefined) continue
     const present = await isPresent(store, descriptor, { signal })
     const node = { descriptor, depth: path.length - 1, present }
-    const isDocument = isIndex(descriptor) || isManifest(descriptor) || isConfig(descriptor)
+    const isDocument = isManifestOrIndex(descriptor) || isConfig(descriptor)
     yield isDocument && present ? await withDocument(store, node, content, { signal }) : node
   }
 }

@@ -2,7 +2,7 @@ import { readBlob } from '../content/blob.ts'
 import type { Provider, Target } from '../content/types.ts'
 import { hasCode, isNotFound } from '../errors.ts'
 import { maxManifestSize } from '../oci/document.ts'
-import { isConfig, isIndex, isManifest } from '../oci/media-type.ts'
+import { isConfig, isManifestOrIndex } from '../oci/media-type.ts'
 
 /**
  * A provider that takes indexes, manifests and configs from `local` where they are there and right, all else from `remote`.
@@ -12,8 +12,7 @@ import { isConfig, isIndex, isManifest } from '../oci/media-type.ts'
 export const localFirst = (local: Provider, remote: Provider): Provider => ({
   async *read(target, options) {
     const { offset = 0, length, signal } = options ?? {}
-    const small =
-      (isIndex(target) || isManifest(target) || isConfig(target)) && target.size <= maxManifestSize
+    const small = isDocument(target) && target.size <= maxManifestSize
     if (small) {
       try {
         const bytes = await readBlob(local, target, { signal })
@@ -30,4 +29,4 @@ export const localFirst = (local: Provider, remote: Provider): Provider => ({
 
 /** True for what is read to know the graph: indexes, manifests and configs. */
 export const isDocument = (target: Pick<Target, 'mediaType'>): boolean =>
-  isIndex(target) || isManifest(target) || isConfig(target)
+  isManifestOrIndex(target) || isConfig(target)

@@ -24,7 +24,7 @@ import {
 import { type Descriptor, descriptorOf } from '../oci/descriptor.ts'
 import { type Digest, encodedOf } from '../oci/digest.ts'
 import { maxManifestSize } from '../oci/document.ts'
-import { isIndex, isManifest } from '../oci/media-type.ts'
+import { isManifestOrIndex } from '../oci/media-type.ts'
 import { pathScopes } from '../oci/scopes.ts'
 import type { AbortOptions } from '../options.ts'
 import { mediaTypeOf } from '../remotes/registry/manifest-type.ts'
@@ -35,8 +35,6 @@ import { type DirPlace, formatPlace } from './place.ts'
 import type { Accepts, Destination, Source } from './types.ts'
 
 const version = 'Directory Transport Version: 1.1\n'
-
-const isDocument = (typed: Pick<Descriptor, 'mediaType'>): boolean => isManifest(typed) || isIndex(typed)
 
 /** Blobs as `<hex>`, all in one directory; with a suffix, those that are manifests. */
 class DirLayout extends FsLayout {
@@ -95,7 +93,7 @@ class DirBlobs implements FileProvider, FileTaker, Ingester, IngestManager {
   }
 
   #of(mediaType: string | undefined): FileBlobs {
-    return mediaType !== undefined && isDocument({ mediaType }) ? this.manifests : this.blobs
+    return mediaType !== undefined && isManifestOrIndex({ mediaType }) ? this.manifests : this.blobs
   }
 }
 

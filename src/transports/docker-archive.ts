@@ -8,7 +8,7 @@ import { fromErrno, OrlopError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, encodedOf } from '../oci/digest.ts'
 import { parseManifest } from '../oci/document.ts'
-import { isConfig, isIndex, isManifest } from '../oci/media-type.ts'
+import { isConfig, isManifestOrIndex } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
 import { ArchiveReader } from './archive-reader.ts'
 import { ArchiveWriter, type BlobName } from './archive-writer.ts'
@@ -94,7 +94,7 @@ class DockerArchiveBlobs implements Ingester {
 
   writer(init: WriterInit, options?: AbortOptions): Promise<Writer> {
     const { mediaType = '' } = init.expected ?? {}
-    const isDocument = isManifest({ mediaType }) || isIndex({ mediaType })
+    const isDocument = isManifestOrIndex({ mediaType })
     return (isDocument ? this.documents : this.#archive).writer(init, options)
   }
 }

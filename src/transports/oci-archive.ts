@@ -1,16 +1,16 @@
 import fs from 'node:fs/promises'
-import { blobPath } from '../archive/layout-files.ts'
+import { blobPath, layoutBytes } from '../archive/layout-files.ts'
 import { checkRange } from '../content/range.ts'
 import type { Provider } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import { type Digest, encodedOf } from '../oci/digest.ts'
-import { isObject, parseJson } from '../oci/json.ts'
 import { pathScopes } from '../oci/scopes.ts'
 import type { AbortOptions } from '../options.ts'
 import { ArchiveReader } from './archive-reader.ts'
 import { ArchiveWriter } from './archive-writer.ts'
 import {
+  checkLayoutVersion,
   chooseEntry,
   emptyLayoutIndex,
   formatLayoutIndex,
@@ -22,8 +22,6 @@ import {
 import { layoutReferrers } from './oci-referrers.ts'
 import { formatPlace, type OciArchivePlace } from './place.ts'
 import type { Accepts, Destination, PutOptions, Source } from './types.ts'
-
-const layoutVersion = '1.0.0'
 
 /**
  * An image of an OCI layout in a tar, to read. A tar that is compressed is written out into a temporary file.
@@ -57,11 +55,7 @@ export async function openOciArchiveSource(
 
 async function checkVersion(archive: ArchiveReader, options: AbortOptions): Promise<void> {
   if (!archive.has('oci-layout')) return
-  const what = `${archive.what}: oci-layout`
-  const json = parseJson(await archive.readSmall('oci-layout', 65_536, options), what)
-  const version = isObject(json) ? json.imageLayoutVersion : undefined
-  if (version !== layoutVersion)
-    throw new OrlopError('FAILED_PRECONDITION', `${what}: version ${JSON.stringify(version)} is not known`)
+  checkLayoutVersion(await archive.readSmall('oci-layout', 65_536, options), `${archive.what}: oci-layout`)
 }
 
 const archivedBlobs = (archive: ArchiveReader): Provider => ({
@@ -125,8 +119,7 @@ class OciArchiveDestination implements Destination {
   async put(root: Descriptor, { referrers = [], signal }: PutOptions = {}): Promise<void> {
     const index = referrers.reduce(withReferrer, withEntry(emptyLayoutIndex, root, this.#place.image))
     await this.blobs.add('index.json', Buffer.from(formatLayoutIndex(index)), { signal })
-    const layout = JSON.stringify({ imageLayoutVersion: layoutVersion })
-    await this.blobs.add('oci-layout', Buffer.from(layout), { signal })
+    await this.blobs.add('oci-layout', layoutBytes, { signal })
     await this.blobs.finish({ signal })
   }
 

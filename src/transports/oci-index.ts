@@ -2,7 +2,7 @@ import { OrlopError } from '../errors.ts'
 import { annotationKeys } from '../oci/annotations.ts'
 import { type Descriptor, descriptorToJson, readDescriptor } from '../oci/descriptor.ts'
 import { asArray, asObject, isObject, type JsonObject, lookalikes, parseJson } from '../oci/json.ts'
-import { isIndex, isManifest, mediaTypes } from '../oci/media-type.ts'
+import { isIndex, isManifest, isManifestOrIndex, mediaTypes } from '../oci/media-type.ts'
 import type { OciPlace } from './place.ts'
 
 /** An index.json larger than this is refused before it is read: 20 MiB, room for some 60 000 images. */
@@ -22,6 +22,20 @@ export const emptyLayoutIndex: LayoutIndex = Object.freeze({
 
 const refuseLookalikes = lookalikes(['schemaVersion', 'mediaType', 'manifests', 'annotations'])
 const refuseInEntry = lookalikes(['mediaType', 'digest', 'size', 'annotations'])
+
+/** The one version of the layout that there is. @see image-spec v1.1, image-layout.md */
+const layoutVersion = '1.0.0'
+
+/** Checks the bytes of the file `oci-layout`. @throws FAILED_PRECONDITION  another version, or none */
+export function checkLayoutVersion(bytes: Uint8Array, what: string): void {
+  const json = parseJson(bytes, what)
+  const version = isObject(json) ? json.imageLayoutVersion : undefined
+  if (version === layoutVersion) return
+  throw new OrlopError(
+    'FAILED_PRECONDITION',
+    `${what}: version ${JSON.stringify(version)} is not known; ${layoutVersion} is`,
+  )
+}
 
 /**
  * An index.json out of its bytes.
@@ -86,7 +100,7 @@ const findName = (entries: readonly JsonObject[], image: string): number => {
 }
 
 const isImage = ({ mediaType }: JsonObject): boolean =>
-  typeof mediaType === 'string' && (isManifest({ mediaType }) || isIndex({ mediaType }))
+  typeof mediaType === 'string' && isManifestOrIndex({ mediaType })
 
 function onlyOne(entries: readonly JsonObject[], path: string): number {
   if (entries.length > 1)

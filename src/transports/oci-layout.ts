@@ -1,16 +1,17 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
+import { layoutBytes } from '../archive/layout-files.ts'
 import { makeDirectory, namesIn, replaceFile } from '../content/fs-durable.ts'
 import { FsLayout } from '../content/fs-layout.ts'
 import { fromErrno, isNotFound, OrlopError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { isObject, parseJson } from '../oci/json.ts'
 import { pathScopes } from '../oci/scopes.ts'
 import type { AbortOptions } from '../options.ts'
 import { type LockOptions, lockDirectory } from './directory-lock.ts'
 import { Fence } from './fence.ts'
 import { FileBlobs } from './file-blobs.ts'
 import {
+  checkLayoutVersion,
   chooseEntry,
   emptyLayoutIndex,
   formatLayoutIndex,
@@ -23,8 +24,6 @@ import {
 import { layoutReferrers } from './oci-referrers.ts'
 import { formatPlace, type OciPlace } from './place.ts'
 import type { Accepts, Destination, PutOptions, Source } from './types.ts'
-
-const layoutVersion = '1.0.0'
 
 /**
  * An image of an OCI layout, to read.
@@ -55,16 +54,10 @@ export async function openOciSource(place: OciPlace, { signal }: AbortOptions = 
 
 /** True when there is a file that says so, or none; of another version it is not read. */
 async function checkVersion(fence: Fence): Promise<boolean> {
-  const what = path.join(fence.directory, 'oci-layout')
-  const text = await ifThere(fence.read(4096, 'oci-layout'))
-  if (text === undefined) return false
-  const json = parseJson(text, what)
-  const version = isObject(json) ? json.imageLayoutVersion : undefined
-  if (version === layoutVersion) return true
-  throw new OrlopError(
-    'FAILED_PRECONDITION',
-    `${what}: version ${JSON.stringify(version)} is not known; ${layoutVersion} is`,
-  )
+  const bytes = await ifThere(fence.read(4096, 'oci-layout'))
+  if (bytes === undefined) return false
+  checkLayoutVersion(bytes, path.join(fence.directory, 'oci-layout'))
+  return true
 }
 
 async function readIndexFile(fence: Fence): Promise<LayoutIndex | undefined> {
@@ -112,10 +105,7 @@ export async function openOciDestination(
   const lock = await lockDirectory(place.path, options)
   try {
     const fence = new Fence(place.path)
-    if (!(await checkVersion(fence))) {
-      const text = JSON.stringify({ imageLayoutVersion: layoutVersion })
-      await replaceFile(path.join(place.path, 'oci-layout'), text)
-    }
+    if (!(await checkVersion(fence))) await replaceFile(path.join(place.path, 'oci-layout'), layoutBytes)
     await readIndexFile(fence)
     return new OciDestination(place, fence, lock)
   } catch (error) {

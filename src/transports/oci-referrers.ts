@@ -6,7 +6,7 @@ import { type Descriptor, readDescriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import { type Manifest, maxManifestSize } from '../oci/document.ts'
 import type { JsonObject } from '../oci/json.ts'
-import { isIndex, isManifest } from '../oci/media-type.ts'
+import { isIndex, isManifestOrIndex } from '../oci/media-type.ts'
 import type { AbortOptions } from '../options.ts'
 import type { LayoutIndex } from './oci-index.ts'
 
@@ -37,7 +37,7 @@ async function bySubject(
   const found = new Map<Digest, Descriptor[]>()
   for (const [at, entry] of entries.entries()) {
     signal?.throwIfAborted()
-    if (typeof entry.mediaType !== 'string' || !isDocument({ mediaType: entry.mediaType })) continue
+    if (typeof entry.mediaType !== 'string' || !isManifestOrIndex({ mediaType: entry.mediaType })) continue
     const desc = readDescriptor(entry, `layout ${directory}: manifests[${at}]`)
     if (desc.size > maxManifestSize) continue
     const document = await documentOf(blobs, desc, { signal })
@@ -60,8 +60,6 @@ async function bySubject(
   }
   return found
 }
-
-const isDocument = (typed: Pick<Descriptor, 'mediaType'>): boolean => isManifest(typed) || isIndex(typed)
 
 async function documentOf(
   blobs: Provider,

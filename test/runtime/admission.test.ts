@@ -1,15 +1,12 @@
 import test, { type ExecutionContext } from 'ava'
 import type { Signature, SignatureSource } from '../../src/images/signature.ts'
 import { storedSignatures } from '../../src/images/stored-signatures.ts'
-import { only } from '../../src/oci/matcher.ts'
 import { mediaTypes } from '../../src/oci/media-type.ts'
-import { parsePlatform } from '../../src/oci/platform.ts'
 import { parsePolicy } from '../../src/policy/parse.ts'
 import type { Policy } from '../../src/policy/types.ts'
 import { signatureTag } from '../../src/remotes/registry/attachments.ts'
 import { defaultHost } from '../../src/remotes/registry/hosts.ts'
 import { type PullOptions, pull } from '../../src/runtime/pull.ts'
-import type { Wanted } from '../../src/runtime/select.ts'
 
 import { blob, collect, flat, image, index, type Node, on, withExtra } from '../support/image.ts'
 import { publish } from '../support/publish.ts'
@@ -17,11 +14,9 @@ import { startRegistry } from '../support/registry.ts'
 import { quickResolver } from '../support/resolver.ts'
 import { type SigningKey, signingKey, sigstoreSignature } from '../support/signing.ts'
 import { openRuntime } from '../support/store.ts'
+import { wanted } from '../support/wanted.ts'
 
 const key = signingKey()
-const wanted = (...texts: readonly string[]): readonly Wanted[] =>
-  texts.map(text => ({ matcher: only(parsePlatform(text)), text }))
-
 const policyOf = (requirements: readonly object[], transports: object = {}): Policy =>
   parsePolicy(JSON.stringify({ default: requirements, transports }))
 

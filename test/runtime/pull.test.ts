@@ -3,13 +3,10 @@ import test, { type ExecutionContext } from 'ava'
 import { readBlob } from '../../src/content/blob.ts'
 import { completeness } from '../../src/images/completeness.ts'
 import { labelKeys } from '../../src/oci/annotations.ts'
-import { only } from '../../src/oci/matcher.ts'
-import { parsePlatform } from '../../src/oci/platform.ts'
 import type { ProgressEvent } from '../../src/remotes/progress.ts'
 import type { RegistryResolverOptions } from '../../src/remotes/registry/resolver.ts'
 import { type PullOptions, pull } from '../../src/runtime/pull.ts'
 import type { Scope } from '../../src/runtime/runtime.ts'
-import type { Wanted } from '../../src/runtime/select.ts'
 import { randomBytes } from '../support/bytes.ts'
 import {
   attestation,
@@ -32,9 +29,7 @@ import { dropAfter, stallAfter, status } from '../support/registry-faults.ts'
 import { quickResolver } from '../support/resolver.ts'
 import { blobFile, openRuntime } from '../support/store.ts'
 import { storedDigests, storedIngests } from '../support/store-files.ts'
-
-const wanted = (...texts: readonly string[]): readonly Wanted[] =>
-  texts.map(text => ({ matcher: only(parsePlatform(text)), text }))
+import { wanted } from '../support/wanted.ts'
 
 const setUp = async (t: ExecutionContext, options: RegistryResolverOptions = {}) => {
   const [registry, runtime] = await Promise.all([startRegistry(t), openRuntime(t)])

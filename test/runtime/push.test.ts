@@ -3,13 +3,10 @@ import type { ContentStore } from '../../src/content/types.ts'
 import { labelKeys } from '../../src/oci/annotations.ts'
 import type { Descriptor } from '../../src/oci/descriptor.ts'
 import { parseDigest } from '../../src/oci/digest.ts'
-import { only } from '../../src/oci/matcher.ts'
 import { mediaTypes } from '../../src/oci/media-type.ts'
-import { parsePlatform } from '../../src/oci/platform.ts'
 import type { BlobEvent, ProgressEvent } from '../../src/remotes/progress.ts'
 import { referrersTag } from '../../src/remotes/registry/referrers.ts'
 import { type PushOptions, push } from '../../src/runtime/push.ts'
-import type { Wanted } from '../../src/runtime/select.ts'
 import {
   attestation,
   config,
@@ -29,9 +26,7 @@ import { startRegistry } from '../support/registry.ts'
 import { quickResolver } from '../support/resolver.ts'
 import { openRuntime } from '../support/store.ts'
 import { answers, refusal, startUploadRegistry } from '../support/upload-registry.ts'
-
-const wanted = (...texts: readonly string[]): readonly Wanted[] =>
-  texts.map(text => ({ matcher: only(parsePlatform(text)), text }))
+import { wanted } from '../support/wanted.ts'
 
 const setUp = async (t: ExecutionContext, node?: Node, ...lost: readonly Node[]) => {
   const [registry, runtime] = await Promise.all([startUploadRegistry(t), openRuntime(t)])

@@ -1,6 +1,6 @@
 import { copyBlob } from '../../content/blob.ts'
 import { parseDigest } from '../../oci/digest.ts'
-import { isIndex, isManifest } from '../../oci/media-type.ts'
+import { isManifestOrIndex } from '../../oci/media-type.ts'
 import { formatReference, parseReference } from '../../oci/reference.ts'
 import type { Register } from '../register.ts'
 import { addRegistryOptions, type RegistryOptions } from '../registry-options.ts'
@@ -21,7 +21,7 @@ export const registerPushObject: Register = (noun, context) => {
       const { content } = await scope()
       const { size } = await content.info(digest, { signal })
       const target = { mediaType, digest, size }
-      const isNamed = isManifest(target) || isIndex(target)
+      const isNamed = isManifestOrIndex(target)
       const reference = formatReference(isNamed ? { ...place, digest } : place)
       await withResolver(reference, options, context, async resolver =>
         copyBlob(content, await resolver.pusher(reference, { signal }), target, { signal }),

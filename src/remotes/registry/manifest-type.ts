@@ -1,7 +1,7 @@
 import { OrlopError } from '../../errors.ts'
 import { kindOfDocument } from '../../oci/document.ts'
 import { isObject, parseJson } from '../../oci/json.ts'
-import { isDockerType, isIndex, isManifest, isSchema1, mediaTypes } from '../../oci/media-type.ts'
+import { isDockerType, isManifestOrIndex, isSchema1, mediaTypes } from '../../oci/media-type.ts'
 
 /**
  * The media type of a manifest: what the response says, or what the document says when that is nothing or says nothing.
@@ -11,14 +11,14 @@ import { isDockerType, isIndex, isManifest, isSchema1, mediaTypes } from '../../
  */
 export function mediaTypeOf(said: string, bytes: Uint8Array, what: string): string {
   if (isSchema1({ mediaType: said })) throw schema1(what)
-  if (isManifest({ mediaType: said }) || isIndex({ mediaType: said })) return said
+  if (isManifestOrIndex({ mediaType: said })) return said
   const json = parseJson(bytes, what)
   if (!isObject(json)) throw unknown(what, said)
   const { mediaType } = json
   if (typeof mediaType === 'string' && isSchema1({ mediaType })) throw schema1(what)
   const kind = kindOfDocument(json)
   if (kind === undefined && (Object.hasOwn(json, 'fsLayers') || json.schemaVersion === 1)) throw schema1(what)
-  if (typeof mediaType === 'string' && (isManifest({ mediaType }) || isIndex({ mediaType }))) return mediaType
+  if (typeof mediaType === 'string' && isManifestOrIndex({ mediaType })) return mediaType
   if (kind === 'index') return mediaTypes.ociIndex
   if (kind === 'manifest')
     return isDockerConfig(json.config) ? mediaTypes.dockerManifest : mediaTypes.ociManifest

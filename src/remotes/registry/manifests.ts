@@ -2,7 +2,7 @@ import { OrlopError } from '../../errors.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../../oci/digest.ts'
 import { maxManifestSize } from '../../oci/document.ts'
-import { isIndex, isManifest, isSchema1, mediaTypes } from '../../oci/media-type.ts'
+import { isManifestOrIndex, isSchema1, mediaTypes } from '../../oci/media-type.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { FetchedManifest } from '../types.ts'
 import type { Endpoint, EndpointRequest } from './endpoint.ts'
@@ -164,7 +164,7 @@ async function claim(response: HttpResponse, what: string): Promise<Descriptor |
   refuseLarge(size, what)
   const encoded = headerValue(response.headers, 'content-encoding') ?? 'identity'
   if (size === undefined || size === 0 || encoded !== 'identity') return undefined
-  if (digest === undefined || !(isManifest({ mediaType }) || isIndex({ mediaType }))) return undefined
+  if (digest === undefined || !isManifestOrIndex({ mediaType })) return undefined
   return Object.freeze({ mediaType, digest, size })
 }
 

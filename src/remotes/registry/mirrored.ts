@@ -4,7 +4,7 @@ import type { ReadOptions, Target } from '../../content/types.ts'
 import { isNotFound, OrlopError } from '../../errors.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
-import { isIndex, isManifest, isSchema1 } from '../../oci/media-type.ts'
+import { isManifestOrIndex, isSchema1 } from '../../oci/media-type.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { FetchedManifest, ListOptions, ReferrersOptions, RemoteRepository } from '../types.ts'
 import { firstAnswer, firstList } from './first-answer.ts'
@@ -39,7 +39,7 @@ export class MirroredRepository implements RemoteRepository {
     const [only] = this.#all
     const from = this.#all.length === 1 && only ? only : firstOf(...this.#all)
     // Refused or shared elsewhere.
-    if (isManifest(target) || isIndex(target) || isSchema1(target)) return from.read(target, options)
+    if (isManifestOrIndex(target) || isSchema1(target)) return from.read(target, options)
     const { digest, size } = target
     const open = (part: ReadOptions): AsyncIterable<Uint8Array> => from.read(target, part)
     return this.#reads.read(`${this.#name} ${digest} ${size}`, size, options, open)

@@ -4,7 +4,7 @@ import type { Provider, ReadOptions, Target } from '../../content/types.ts'
 import { isNotFound, OrlopError } from '../../errors.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { type Digest, isDigest } from '../../oci/digest.ts'
-import { isIndex, isManifest, isSchema1, mediaTypes } from '../../oci/media-type.ts'
+import { isManifestOrIndex, isSchema1, mediaTypes } from '../../oci/media-type.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { FetchedManifest, Fetcher, ListOptions, ReferrersOptions } from '../types.ts'
 import type { Endpoint, EndpointRequest } from './endpoint.ts'
@@ -69,7 +69,7 @@ export class Repository implements Fetcher {
   /** Whether a blob, manifest or index is there. */
   async has(target: Pick<Descriptor, 'digest' | 'mediaType'>, options?: AbortOptions): Promise<boolean> {
     const { digest } = target
-    if (isManifest(target) || isIndex(target)) return hasManifest(this.#endpoint, this.#path, digest, options)
+    if (isManifestOrIndex(target)) return hasManifest(this.#endpoint, this.#path, digest, options)
     const request: EndpointRequest = { ...this.#blobRequest(digest), method: 'HEAD', accept: [404] }
     const read = async ({ status, body }: HttpResponse): Promise<boolean> => {
       await body.dump()
@@ -102,7 +102,7 @@ export class Repository implements Fetcher {
     checkRange(options)
     if (isSchema1(target))
       throw new OrlopError('UNIMPLEMENTED', `${target.digest}: Docker schema 1 manifests are not supported`)
-    if (isManifest(target) || isIndex(target)) return this.#readManifest(target, options)
+    if (isManifestOrIndex(target)) return this.#readManifest(target, options)
     const here: Provider = { read: (blob, range) => this.#readBlob(blob, range) }
     const elsewhere = fetchableUrls(target.urls).map(url => foreignBlob(url, this.#parts.foreign))
     return elsewhere.length > 0
