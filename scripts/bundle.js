@@ -6,7 +6,7 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { build } from 'esbuild'
 
-const outside = ['level', 'undici', '@grpc/grpc-js', '@bufbuild/protobuf', 'openpgp', 'yaml']
+const outside = ['level', 'undici', '@bufbuild/protobuf', 'openpgp', 'yaml']
 const directory = 'dist/bundle'
 
 fs.rmSync(directory, { recursive: true, force: true })

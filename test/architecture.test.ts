@@ -38,7 +38,6 @@ const doors: Readonly<Record<string, readonly string[]>> = {
   openpgp: ['policy/openpgp.ts'],
   commander: ['cli/'],
   'cli-progress': ['cli/progress-bars.ts'],
-  '@grpc/grpc-js': ['service/client/'],
   '@bufbuild/protobuf': ['service/'],
 }
 

@@ -22,7 +22,9 @@ async function main([address = '', what = '', amount = '']: readonly string[]): 
 }
 
 async function large(content: ContentStore, what: string, size: number) {
-  const chunks = Array.from({ length: Math.ceil(size / chunkBytes) }, () => randomBytes(chunkBytes))
+  // The same few over and over: what this process has in memory is to be the client's, and not the blob.
+  const few = Array.from({ length: 8 }, () => randomBytes(chunkBytes))
+  const chunks = Array.from({ length: Math.ceil(size / chunkBytes) }, (_, at) => few[at % few.length] ?? none)
   const digester = new Digester()
   for (const chunk of chunks) digester.update(chunk)
   const digest = digester.digest()
@@ -66,6 +68,7 @@ async function small(content: ContentStore, count: number) {
 }
 
 const chunkBytes = 1 << 20
+const none = Buffer.alloc(0)
 const root = { 'containerd.io/gc.root': 'bench' }
 
 await main(process.argv.slice(2))

@@ -1,28 +1,26 @@
+import net from 'node:net'
 import {
   create,
   type DescMessage,
+  type DescMethod,
   type DescMethodBiDiStreaming,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   type MessageInitShape,
   type MessageShape,
+  toBinary,
 } from '@bufbuild/protobuf'
-import {
-  Client,
-  type ClientDuplexStream,
-  credentials,
-  Metadata,
-  type ServiceError,
-  status,
-} from '@grpc/grpc-js'
 import { OrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
 import { withFate } from '../fate.ts'
+import { CallError } from '../grpc/call-error.ts'
+import { GrpcClient } from '../grpc/client.ts'
+import type { ClientCall } from '../grpc/client-call.ts'
 import { callWindow, maxMessageSize } from '../limits.ts'
 import { headersOf } from '../parts.ts'
+import { decode, Encoded, pathOf } from '../rpc.ts'
 import { socketPath } from '../socket.ts'
 import { fromStatus, originalTrailer } from '../status.ts'
-import { definitionOf } from './definition.ts'
 
 /** The namespace and lease that calls are made in; without namespace, in none. */
 export interface Place {
@@ -35,52 +33,44 @@ type Messages<O> = AsyncGenerator<O, void, undefined>
 /** Calls of a service on a unix socket; connects with the first one. */
 export class Connection implements Disposable {
   readonly address: string
-  readonly #client: Client
-  readonly #cancels = new Set<() => void>()
+  readonly #client: GrpcClient
+  readonly #calls = new Set<ClientCall>()
 
   /** @throws INVALID_ARGUMENT  an address that is no path of a socket */
   constructor(address: string) {
     this.address = socketPath(address)
-    this.#client = new Client(`unix:${this.address}`, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': maxMessageSize,
-      'grpc.max_send_message_length': maxMessageSize,
-      'grpc.enable_http_proxy': 0,
-      'grpc-node.flow_control_window': callWindow,
-      // Each connection ends with its owner, and is not one of a pool.
-      'grpc.use_local_subchannel_pool': 1,
+    this.#client = new GrpcClient(() => net.connect(this.address), {
+      message: maxMessageSize,
+      window: callWindow,
     })
   }
 
   /** One message for one message. @throws as the service says; its codes are ours */
-  unary<I extends DescMessage, O extends DescMessage>(
+  async unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
     { signal, ...place }: Place & AbortOptions,
   ): Promise<MessageShape<O>> {
-    const { path, requestSerialize, responseDeserialize } = definitionOf<I, O>(method)
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted()
-      const message = create(method.input, request)
-      const settle = (error: ServiceError | null, response?: MessageShape<O>): void => {
-        signal?.removeEventListener('abort', cancel)
-        this.#cancels.delete(cancel)
-        if (error !== null) reject(this.#failure(error, signal))
-        else if (response === undefined) reject(new OrlopError('INTERNAL', `${path}: no answer`))
-        else resolve(response)
+    signal?.throwIfAborted()
+    const parts = encode(method.input, request)
+    const call = this.#begin(method, place)
+    const cancel = (): void => call.cancel()
+    signal?.addEventListener('abort', cancel)
+    try {
+      call.sendLast(parts)
+      const answer = await call.receive()
+      // The second look is for the status, without which there is no answer.
+      if (answer === undefined || (await call.receive()) !== undefined) {
+        const what = answer === undefined ? 'there is no answer' : 'there is more than one answer'
+        throw new OrlopError('INTERNAL', `${pathOf(method)}: ${what}`)
       }
-      const metadata = metadataOf(place)
-      const call = this.#client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        message,
-        metadata,
-        settle,
-      )
-      const cancel = (): void => call.cancel()
-      signal?.addEventListener('abort', cancel)
-      this.#cancels.add(cancel)
-    })
+      return decodeAnswer(method, answer)
+    } catch (error) {
+      throw this.#failure(error, signal)
+    } finally {
+      signal?.removeEventListener('abort', cancel)
+      this.#end(call)
+    }
   }
 
   /** One message for many; the call begins now, and ends when the iteration does. */
@@ -89,80 +79,77 @@ export class Connection implements Disposable {
     request: MessageInitShape<I>,
     { signal, ...place }: Place & AbortOptions,
   ): Messages<MessageShape<O>> {
-    const { path, requestSerialize, responseDeserialize } = definitionOf<I, O>(method)
-    const message = create(method.input, request)
-    const metadata = metadataOf(place)
-    const call = this.#client.makeServerStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      message,
-      metadata,
-    )
-    return this.#messages(call, () => call.cancel(), { signal })
+    const parts = encode(method.input, request)
+    const call = this.#begin(method, place)
+    call.sendLast(parts)
+    return this.#messages(method, call, { signal })
   }
 
   /** Many messages for many. */
   duplex<I extends DescMessage, O extends DescMessage>(
     method: DescMethodBiDiStreaming<I, O>,
     { signal, ...place }: Place & AbortOptions,
-  ): Duplex<MessageInitShape<I>, MessageShape<O>> {
-    const { path, requestSerialize, responseDeserialize } = definitionOf<I, O>(method)
-    const call: ClientDuplexStream<MessageShape<I>, MessageShape<O>> = this.#client.makeBidiStreamRequest(
-      path,
-      requestSerialize,
-      responseDeserialize,
-      metadataOf(place),
-    )
+  ): Duplex<MessageInitShape<I> | Encoded, MessageShape<O>> {
+    const call = this.#begin(method, place)
     return {
-      send: message => void call.write(create(method.input, message)),
-      end: () => void call.end(),
+      send: message => call.send(encode(method.input, message)),
+      end: () => call.end(),
       cancel: () => call.cancel(),
-      messages: this.#messages(call, () => call.cancel(), { signal }),
+      messages: this.#messages(method, call, { signal }),
     }
   }
 
-  /** Listens to the call from now on, also while nobody iterates: an error that came before is thrown by the first step. */
-  #messages<O>(
-    call: AsyncIterable<O> & NodeJS.EventEmitter,
-    cancel: () => void,
+  #begin(method: DescMethod, { namespace, lease }: Place): ClientCall {
+    const headers = namespace === undefined ? {} : headersOf(namespace, lease)
+    const call = this.#client.call(pathOf(method), headers)
+    this.#calls.add(call)
+    return call
+  }
+
+  /** Cancels what has not ended by itself. */
+  #end(call: ClientCall): void {
+    this.#calls.delete(call)
+    call.cancel()
+  }
+
+  /** The signal counts from now on, also while nobody iterates. */
+  #messages<O extends DescMessage>(
+    method: DescMethod & { readonly output: O },
+    call: ClientCall,
     { signal }: AbortOptions,
-  ): Messages<O> {
-    let failed: Error | undefined
-    const cancels = this.#cancels.add(cancel)
-    call.on('end', () => cancels.delete(cancel))
-    call.on('error', error => {
-      failed = error
-    })
+  ): Messages<MessageShape<O>> {
+    const cancel = (): void => call.cancel()
     signal?.addEventListener('abort', cancel)
     if (signal?.aborted) cancel()
+    const end = (): void => {
+      signal?.removeEventListener('abort', cancel)
+      this.#end(call)
+    }
     const failure = (error: unknown): unknown => this.#failure(error, signal)
     return (async function* () {
       try {
         signal?.throwIfAborted()
-        if (failed !== undefined) throw failed
-        yield* call
+        for (let message = await call.receive(); message !== undefined; message = await call.receive()) {
+          yield decodeAnswer(method, message)
+        }
       } catch (error) {
         throw failure(error)
       } finally {
-        signal?.removeEventListener('abort', cancel)
-        cancels.delete(cancel)
-        cancel()
+        end()
       }
     })()
   }
 
   #failure(error: unknown, signal: AbortSignal | undefined): unknown {
     if (signal?.aborted) return signal.reason
-    if (!isServiceError(error)) return error
-    const [original] = error.metadata?.get(originalTrailer) ?? []
-    const [, errno] = /\bconnect (E[A-Z]+)/.exec(error.details) ?? []
-    if (errno !== undefined && original === undefined) return this.#unreachable(errno, error)
-    const ours = fromStatus(
-      { code: error.code, message: error.details, original: original?.toString() },
-      { cause: error },
-    )
-    return original === undefined && isBroken(error) ? withFate(ours, 'lost') : ours
+    if (!(error instanceof CallError)) return error
+    const errno = errnoOf(error.cause)
+    if (errno !== undefined && error.fate === 'unsent') return this.#unreachable(errno, error)
+    const original = error.binary(originalTrailer)
+    const { code, message, fate } = error
+    const ours = fromStatus({ code, message, original }, { cause: error })
+    if (fate !== undefined) return withFate(ours, fate)
+    return original === undefined && isBroken(code) ? withFate(ours, 'lost') : ours
   }
 
   #unreachable(errno: string, cause: Error): OrlopError {
@@ -179,32 +166,45 @@ export class Connection implements Disposable {
 
   /** Calls that are open are cancelled. */
   [Symbol.dispose](): void {
-    for (const cancel of this.#cancels) cancel()
-    this.#client.close()
+    for (const call of this.#calls) call.cancel()
+    this.#client[Symbol.dispose]()
   }
 }
 
 /** Both ways of a call. */
 export interface Duplex<I, O> {
-  send(message: I): void
+  /** Resolves when there is room for more. @throws RESOURCE_EXHAUSTED  the message is over its limit */
+  send(message: I): Promise<void>
   /** Nothing more is sent. */
   end(): void
   cancel(): void
   readonly messages: Messages<O>
 }
 
-/** True for what gRPC itself says when a connection ends under a call, or is ended by the other side. */
-const isBroken = ({ code, details }: ServiceError): boolean =>
-  code === status.UNAVAILABLE ||
-  code === status.CANCELLED ||
-  (code === status.INTERNAL && /RST_STREAM|connection/i.test(details))
+/** True for what a service's own gRPC says when it ends beneath a call; one of ours would give its text beside it. */
+const isBroken = (code: number): boolean => code === canceled || code === unavailable
 
-const isServiceError = (error: unknown): error is ServiceError =>
-  error instanceof Error && 'code' in error && typeof error.code === 'number' && 'details' in error
+const canceled = 1
+const unavailable = 14
 
-function metadataOf({ namespace, lease }: Place): Metadata {
-  const metadata = new Metadata()
-  if (namespace === undefined) return metadata
-  for (const [name, value] of Object.entries(headersOf(namespace, lease))) metadata.set(name, value)
-  return metadata
+const errnoOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && 'syscall' in error ? String(error.code) : undefined
+
+function encode<D extends DescMessage>(
+  desc: D,
+  message: MessageInitShape<D> | Encoded,
+): readonly Uint8Array[] {
+  return message instanceof Encoded ? message.parts : [toBinary(desc, create(desc, message))]
+}
+
+function decodeAnswer<O extends DescMessage>(
+  method: DescMethod & { readonly output: O },
+  bytes: Uint8Array,
+): MessageShape<O> {
+  try {
+    return decode(method.output, bytes)
+  } catch (cause) {
+    const what = `${pathOf(method)}: the answer is no ${method.output.typeName}`
+    throw new OrlopError('INTERNAL', what, { cause })
+  }
 }

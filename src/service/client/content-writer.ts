@@ -1,4 +1,5 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { Turns } from '../../content/turns.ts'
 import type { CommitOptions, Status, Writer, WriterInit } from '../../content/types.ts'
 import { OrlopError } from '../../errors.ts'
@@ -8,16 +9,17 @@ import { withFate } from '../fate.ts'
 import {
   Content,
   WriteAction,
-  type WriteContentRequestSchema,
+  WriteContentRequestSchema,
   type WriteContentResponse,
 } from '../gen/containerd/services/content/v1/content_pb.ts'
 import { countOf, dateOf } from '../messages.ts'
+import { Encoded } from '../rpc.ts'
 import type { Connection, Duplex, Place } from './connection.ts'
 
 /** Bytes in one message; the service takes 16 MiB. */
-const maxData = 4 * 1024 * 1024
+const maxData = 1024 * 1024
 
-type Request = MessageInitShape<typeof WriteContentRequestSchema>
+type Request = MessageInitShape<typeof WriteContentRequestSchema> | Encoded
 type Session = Duplex<Request, WriteContentResponse>
 
 /** Opens or resumes an ingest behind a socket. Throws as `Ingester.writer`. */
@@ -33,7 +35,7 @@ export async function openRemoteWriter(
   const cancel = (): void => session.cancel()
   signal?.addEventListener('abort', cancel)
   try {
-    session.send({ action: WriteAction.STAT, ref, total: BigInt(size ?? 0), expected: digest ?? '' })
+    await session.send({ action: WriteAction.STAT, ref, total: BigInt(size ?? 0), expected: digest ?? '' })
     const { value, done } = await session.messages.next()
     if (done) throw endedCall(ref)
     return new RemoteWriter(session, init, value)
@@ -57,6 +59,7 @@ class RemoteWriter implements Writer {
   #updatedAt: Date
   #offset: number
   #digest: Digest
+  #buffer = Buffer.alloc(0)
   #open = true
 
   constructor(
@@ -95,10 +98,20 @@ class RemoteWriter implements Writer {
   write(chunk: Uint8Array, options: AbortOptions = {}): Promise<void> {
     return this.#turn('write', options, async () => {
       for (let at = 0; at < chunk.byteLength; at += maxData) {
-        const data = chunk.subarray(at, at + maxData)
-        await this.#exchange({ action: WriteAction.WRITE, offset: BigInt(this.#offset), data }, options)
+        const data = this.#kept(chunk.subarray(at, at + maxData))
+        await this.#exchange(encodedWrite(this.#offset, data), options)
       }
     })
+  }
+
+  /**
+   * The bytes in a buffer of our own, which is free again with the answer: after a failure they may still be on their way,
+   * while the caller's buffer has other bytes already.
+   */
+  #kept(data: Uint8Array): Uint8Array {
+    if (this.#buffer.byteLength < data.byteLength) this.#buffer = Buffer.allocUnsafeSlow(data.byteLength)
+    this.#buffer.set(data)
+    return this.#buffer.subarray(0, data.byteLength)
   }
 
   reset(options: AbortOptions = {}): Promise<void> {
@@ -163,7 +176,7 @@ class RemoteWriter implements Writer {
     const cancel = (): void => this.#session.cancel()
     signal?.addEventListener('abort', cancel)
     try {
-      this.#session.send(request)
+      await this.#session.send(request)
       const { value, done } = await this.#session.messages.next()
       if (done) throw endedCall(this.#init.ref)
       this.#offset = countOf(value.offset, `ingest ${this.#init.ref}`)
@@ -188,4 +201,14 @@ class RemoteWriter implements Writer {
       // It was told to who asked for it; what is left to tell is nobody's.
     }
   }
+}
+
+/** A WriteContentRequest whose data stays where it is. */
+function encodedWrite(offset: number, data: Uint8Array): Encoded {
+  const { field } = WriteContentRequestSchema
+  const head = new BinaryWriter()
+  head.tag(field.action.number, WireType.Varint).int32(WriteAction.WRITE)
+  if (offset > 0) head.tag(field.offset.number, WireType.Varint).int64(offset)
+  head.tag(field.data.number, WireType.LengthDelimited).uint32(data.byteLength)
+  return new Encoded(head.finish(), data)
 }

@@ -63,10 +63,10 @@ async function run<A extends object, R, E>(
     if (kind === 'result') pieces.add(value)
     if (kind !== 'ask') return
     const answer = await lender?.answer(read(place, readQuestion, value))
-    if (answer !== undefined) call.send({ message: { case: 'answer', value: answer } })
+    if (answer !== undefined) await call.send({ message: { case: 'answer', value: answer } })
   }
   try {
-    call.send({ message: { case: 'start', value: { verb: name, arguments: jsonBytes(args) } } })
+    await call.send({ message: { case: 'start', value: { verb: name, arguments: jsonBytes(args) } } })
     if (lender === undefined) call.end()
     for await (const response of call.messages) await take(response)
   } catch (error) {

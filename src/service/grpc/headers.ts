@@ -24,3 +24,12 @@ export function firstOf(raw: readonly string[], name: string): string {
   for (let at = 0; at < raw.length; at += 2) if (raw[at] === name) return raw[at + 1] ?? ''
   return ''
 }
+
+/** The text of a `grpc-message`; what is no escape in it stays as it is. */
+export function decodeText(text: string): string {
+  if (!text.includes('%')) return text
+  const bytes = text.replace(/%([0-9a-f]{2})/gi, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  )
+  return Buffer.from(bytes, 'latin1').toString()
+}

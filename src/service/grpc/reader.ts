@@ -12,12 +12,13 @@ const uncounted = 64 * 1024
 export interface ReaderOptions {
   /** Bytes that one message may have. */
   readonly limit: number
-  readonly budget: Budget
+  /** Counts what waits here; default: nobody does. */
+  readonly budget?: Budget | undefined
 }
 
 /**
- * Cuts what a client sends into messages. The stream flows only while a message is asked for and not yet there, so that a
- * client can send no more than its window beyond that.
+ * Cuts what the other side sends into messages. The stream flows only while a message is asked for and not yet there, so
+ * that it can send no more than its window beyond that.
  */
 export class MessageReader implements Disposable {
   readonly #stream: Readable
@@ -40,7 +41,7 @@ export class MessageReader implements Disposable {
   }
 
   /**
-   * The next message; `undefined` when the client sends no more. The one before may be let go by then.
+   * The next message; `undefined` when no more are sent. The one before may be let go by then.
    *
    * @throws RESOURCE_EXHAUSTED  it is over the limit, or there is no room for it
    * @throws UNIMPLEMENTED  it is compressed
@@ -110,14 +111,16 @@ export class MessageReader implements Disposable {
 
   /** Counts what waits, and the message that was given last until the next one is asked for. */
   #account(bytes: number): void {
+    const { budget } = this.#options
+    if (budget === undefined) return
     const counted = bytes > uncounted ? bytes : 0
     const more = counted - this.#taken
-    if (more > 0) this.#options.budget.take(more)
-    else this.#options.budget.give(-more)
+    if (more > 0) budget.take(more)
+    else budget.give(-more)
     this.#taken = counted
   }
 
-  /** Reads no more. What the client still sends is dropped. */
+  /** Reads no more. What is still sent is dropped. */
   [Symbol.dispose](): void {
     this.#isOver = true
     this.#chunks = []

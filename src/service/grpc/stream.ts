@@ -1,5 +1,6 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { orAborted } from '../or-aborted.ts'
+import { framed } from './frame.ts'
 import { encodeText, firstOf } from './headers.ts'
 import { MessageReader, type ReaderOptions } from './reader.ts'
 
@@ -11,9 +12,6 @@ export interface CallEnd {
   /** More for the client, in trailers; names in `-bin` have base64. */
   readonly trailers?: Readonly<Record<string, string>> | undefined
 }
-
-/** Messages up to so many bytes are copied behind their heads, which costs less than a write of their own. */
-const small = 16 * 1024
 
 /** Bytes that may wait to leave before the next message is made. */
 const maxWaiting = 64 * 1024
@@ -108,11 +106,3 @@ const trailersOnly = { ...noDate, endStream: true }
 const trailersLater = { ...noDate, waitForTrailers: true }
 
 const responseHeaders = { ':status': 200, 'content-type': 'application/grpc' } as const
-
-function framed(parts: readonly Uint8Array[]): readonly Uint8Array[] {
-  const length = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
-  const head = Buffer.allocUnsafe(5)
-  head.writeUInt8(0)
-  head.writeUInt32BE(length, 1)
-  return length > small ? [head, ...parts] : [Buffer.concat([head, ...parts], 5 + length)]
-}
