@@ -3,6 +3,7 @@ import { type Algorithm, Digester } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { errnoOf, makeDirectory, readSmallFile, writeSmallFile } from './fs-durable.ts'
 import { ingestFiles } from './fs-layout.ts'
+import { hashFile } from './hash-file.ts'
 import type { Status } from './types.ts'
 
 /** An open ingest: its data file, and the hash of the bytes that are in it. */
@@ -109,29 +110,5 @@ const statOf = async (file: string) => {
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
     throw error
-  }
-}
-
-const hashChunk = 1024 * 1024
-
-/** Hashes a file from its start to its end, one chunk ahead; gives the number of bytes. */
-export async function hashFile(
-  file: FileHandle,
-  digester: Digester,
-  { signal }: AbortOptions = {},
-): Promise<number> {
-  const { size } = await file.stat()
-  const chunk = Math.max(1, Math.min(size, hashChunk))
-  const buffers = [Buffer.allocUnsafeSlow(chunk), Buffer.allocUnsafeSlow(chunk)] as const
-  let offset = 0
-  let reading = file.read(buffers[0], 0, chunk, 0)
-  for (let turn = 1; ; turn = 1 - turn) {
-    const { bytesRead, buffer } = await reading
-    if (signal?.aborted) throw signal.reason
-    if (bytesRead === 0) return offset
-    offset += bytesRead
-    reading = file.read(buffers[turn === 1 ? 1 : 0], 0, chunk, offset)
-    // Awaited in the next round; hashing cannot throw in between.
-    digester.update(buffer.subarray(0, bytesRead))
   }
 }

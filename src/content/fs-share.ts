@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import process from 'node:process'
-import { algorithmOf, Digester } from '../oci/digest.ts'
+import { algorithmOf } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { errnoOf, makeDirectory } from './fs-durable.ts'
-import { hashFile } from './fs-ingest.ts'
 import type { FsLayout } from './fs-layout.ts'
+import { digestFile } from './hash-file.ts'
 import type { Provider, Target } from './types.ts'
 
 /** A provider whose blobs are files. */
@@ -89,9 +89,7 @@ async function isRight(
   await using handle = await fs.open(data, 'r')
   const stats = await handle.stat()
   if (stats.size !== size) return false
-  const digester = new Digester(algorithmOf(digest))
-  await hashFile(handle, digester, options)
-  if (digester.digest() !== digest) return false
+  if ((await digestFile(handle, algorithmOf(digest), options)).digest !== digest) return false
   // A clone is writable as its source is; another name of a file has its mode, and is read-only.
   if ((stats.mode & 0o222) !== 0) await handle.chmod(stats.mode & 0o444)
   await handle.sync()

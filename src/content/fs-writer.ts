@@ -1,12 +1,13 @@
 import fs, { type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { fromErrno, OrlopError } from '../errors.ts'
-import { algorithmOf, type Digest, Digester } from '../oci/digest.ts'
+import { algorithmOf, type Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { FsAppender } from './fs-append.ts'
 import { writeSmallFile } from './fs-durable.ts'
-import { hashFile, type OpenIngest } from './fs-ingest.ts'
+import type { OpenIngest } from './fs-ingest.ts'
 import { ingestFiles } from './fs-layout.ts'
+import { digestFile } from './hash-file.ts'
 import type { RefHolder, RefLock } from './ref-locks.ts'
 import { Turns } from './turns.ts'
 import type { CommitOptions, Status, Writer } from './types.ts'
@@ -137,9 +138,7 @@ export class FsWriter implements Writer, RefHolder {
   /** The digest in the algorithm that is asked for; another one than was hashed with means to read all again. */
   async #digestAs(expected: Digest | undefined, options: AbortOptions): Promise<Digest> {
     if (expected === undefined || algorithmOf(expected) === this.#bytes.digester.algorithm) return this.digest
-    const digester = new Digester(algorithmOf(expected))
-    await hashFile(this.#file, digester, options)
-    return digester.digest()
+    return (await digestFile(this.#file, algorithmOf(expected), options)).digest
   }
 
   /** Read-only and dated before the sync, so that nothing of the blob remains to be made durable but its name. */

@@ -2,11 +2,12 @@ import type { Stats } from 'node:fs'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { errnoOf, namesIn } from '../content/fs-durable.ts'
-import { hashFile, readStatus } from '../content/fs-ingest.ts'
+import { readStatus } from '../content/fs-ingest.ts'
 import type { FsLayout } from '../content/fs-layout.ts'
+import { digestFile } from '../content/hash-file.ts'
 import { fromErrno, hasCode } from '../errors.ts'
 import { dispatch } from '../handlers/dispatch.ts'
-import { algorithmOf, type Digest, Digester, digestOf, isDigest } from '../oci/digest.ts'
+import { algorithmOf, type Digest, digestOf, isDigest } from '../oci/digest.ts'
 import { maxManifestSize } from '../oci/document.ts'
 import type { AbortOptions } from '../options.ts'
 import { type Document, documentOf, mayBeDocument } from './documents.ts'
@@ -113,9 +114,7 @@ async function readBytes(
     return { actual, ...(document && { document }) }
   }
   if (quick) return {}
-  const digester = new Digester(algorithmOf(digest))
-  await hashFile(handle, digester, { signal })
-  return { actual: digester.digest() }
+  return { actual: (await digestFile(handle, algorithmOf(digest), { signal })).digest }
 }
 
 /** A directory of `ingest/`. */

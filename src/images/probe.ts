@@ -1,8 +1,11 @@
+import { availableParallelism } from 'node:os'
 import { has } from '../content/blob.ts'
+import { digestBlob } from '../content/digest-blob.ts'
 import type { InfoProvider, Provider } from '../content/types.ts'
 import { hasCode, isNotFound } from '../errors.ts'
+import { dispatch } from '../handlers/dispatch.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
-import { algorithmOf, type Digest, Digester } from '../oci/digest.ts'
+import type { Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { lastOf } from './select.ts'
 
@@ -45,7 +48,7 @@ export class Probe {
 
   /** A blob of another size than the descriptor says is missing, or when bytes are hashed: corrupt. */
   async look(desc: Descriptor): Promise<Found> {
-    const id = `${desc.digest} ${desc.size}`
+    const id = idOf(desc)
     const known = this.#found.get(id)
     if (known !== undefined) return known
     this.#options.signal?.throwIfAborted()
@@ -65,7 +68,7 @@ export class Probe {
       return await read()
     } catch (error) {
       if (!isNotFound(error) && !hasCode(error, 'DATA_LOSS')) throw error
-      this.#found.set(`${desc.digest} ${desc.size}`, await this.#hash(desc))
+      this.#found.set(idOf(desc), await this.#hash(desc))
       return undefined
     }
   }
@@ -74,26 +77,31 @@ export class Probe {
     return { state: (await has(this.#store, desc, this.#options)) ? 'present' : 'missing' }
   }
 
+  /**
+   * Looks at blobs several at a time, ahead of who asks for them one by one: hashing uses all cores, and asking waits for
+   * the store only.
+   */
+  async lookAhead(descriptors: readonly Descriptor[]): Promise<void> {
+    const { deep = false, signal } = this.#options
+    const concurrency = deep ? availableParallelism() : 4
+    const look = async (desc: Descriptor): Promise<void> => void (await this.look(desc))
+    await dispatch(async () => [], look, descriptors, { concurrency, key: idOf, signal })
+  }
+
   async #hash(desc: Descriptor): Promise<Found> {
-    const { signal } = this.#options
-    const digester = new Digester(algorithmOf(desc.digest))
-    let size = 0
     try {
-      for await (const chunk of this.#store.read(desc, { signal })) {
-        signal?.throwIfAborted()
-        digester.update(chunk)
-        size += chunk.byteLength
-      }
+      const { digest: got, size } = await digestBlob(this.#store, desc, this.#options)
+      if (got !== desc.digest) return { state: 'corrupt', got }
+      // The bytes are right, so it is the descriptor that lies about their number.
+      return { state: size === desc.size ? 'present' : 'missing' }
     } catch (error) {
       if (isNotFound(error)) return { state: 'missing' }
       throw error
     }
-    const got = digester.digest()
-    if (got !== desc.digest) return { state: 'corrupt', got }
-    // The bytes are right, so it is the descriptor that lies about their number.
-    return { state: size === desc.size ? 'present' : 'missing' }
   }
 }
+
+const idOf = ({ digest, size }: Pick<Descriptor, 'digest' | 'size'>): string => `${digest} ${size}`
 
 /** Blobs by what was found of them; each digest once. */
 export interface Findings {
@@ -107,11 +115,14 @@ export async function lookAt(probe: Probe, paths: Iterable<readonly Descriptor[]
   const present: Descriptor[] = []
   const missing: Located[] = []
   const corrupt: Corrupt[] = []
-  const done = new Set<string>()
+  const first = new Map<Digest, readonly Descriptor[]>()
   for (const path of paths) {
+    const { digest } = lastOf(path)
+    if (!first.has(digest)) first.set(digest, path)
+  }
+  await probe.lookAhead([...first.values()].map(lastOf))
+  for (const path of first.values()) {
     const descriptor = lastOf(path)
-    if (done.has(descriptor.digest)) continue
-    done.add(descriptor.digest)
     const found = await probe.look(descriptor)
     if (found.state === 'present') present.push(descriptor)
     else if (found.state === 'missing') missing.push({ descriptor, path })

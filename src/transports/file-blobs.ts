@@ -1,12 +1,12 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { errnoOf, namesIn } from '../content/fs-durable.ts'
-import { hashFile } from '../content/fs-ingest.ts'
 import { FsIngests } from '../content/fs-ingests.ts'
 import type { FsLayout } from '../content/fs-layout.ts'
 import { FsPublisher } from '../content/fs-publish.ts'
 import { readRange } from '../content/fs-read.ts'
 import { type FileProvider, type FileTaker, takeFile } from '../content/fs-share.ts'
+import { digestFile } from '../content/hash-file.ts'
 import { checkRange, rangeOf } from '../content/range.ts'
 import type {
   Ingester,
@@ -18,7 +18,7 @@ import type {
   WriterInit,
 } from '../content/types.ts'
 import { fromErrno, hasCode, isNotFound, OrlopError } from '../errors.ts'
-import { algorithmOf, type Digest, Digester } from '../oci/digest.ts'
+import { algorithmOf, type Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import type { Fence } from './fence.ts'
 
@@ -81,9 +81,7 @@ export class FileBlobs implements FileProvider, FileTaker, Ingester, IngestManag
     try {
       await using file = await this.#open(digest)
       if (size !== undefined && file.size !== size) return false
-      const digester = new Digester(algorithmOf(digest))
-      await hashFile(file.handle, digester, options)
-      if (digester.digest() !== digest) return false
+      if ((await digestFile(file.handle, algorithmOf(digest), options)).digest !== digest) return false
       this.#whole.add(digest)
       return true
     } catch (error) {

@@ -1,4 +1,6 @@
 import path from 'node:path'
+import { type FileProvider, isFileProvider } from '../../content/fs-share.ts'
+import type { InfoProvider, Provider, Target } from '../../content/types.ts'
 import { OrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { Scope } from '../../runtime/runtime.ts'
@@ -64,15 +66,23 @@ export async function openShared(options: MembershipOptions, work: AbortOptions 
 function scopeOf(membership: Membership, of: (store: Store) => Scope): Scope {
   const { namespace } = of(membership.current.store)
   const content = new SharedContent(membership, store => of(store).content)
+  const disk: FileProvider & InfoProvider = {
+    read: (target, options) => content.read(target, options),
+    info: (digest, options) => membership.run(store => of(store).disk.info(digest, options), options),
+    file: (target, options) => membership.run(store => fileOf(of(store).disk, target, options), options),
+  }
   return {
     namespace,
     content,
+    disk,
     images: new SharedImages(membership, store => of(store).images),
     leases: new SharedLeases(membership, store => of(store).leases),
-    disk: {
-      read: (target, options) => content.read(target, options),
-      info: (digest, options) => membership.run(store => of(store).disk.info(digest, options), options),
-    },
     under: lease => scopeOf(membership, store => of(store).under(lease)),
   }
 }
+
+const fileOf = async (
+  disk: Provider,
+  target: Target,
+  options: AbortOptions | undefined,
+): Promise<string | undefined> => (isFileProvider(disk) ? disk.file(target, options) : undefined)
