@@ -1,28 +1,24 @@
-import fs from 'node:fs/promises'
-import os from 'node:os'
-import path from 'node:path'
 import process from 'node:process'
-import { collection, forget } from '../lib/collection.ts'
+import { Runtime } from '../../src/runtime/runtime.ts'
+import { fillStore } from '../lib/collection.ts'
 
 /**
- * Collects a store of as many blobs as are asked for, after half of its images lost their names, and prints what the marking
- * took as JSON: `node dist/bench/inside/collect.js <blobs>`.
+ * A collection of a store on disk, and what it took as JSON; the wall time is that of marking:
+ *
+ *     node dist/bench/inside/collect.js fill <root> <blobs>    makes the store; half of its blobs are garbage
+ *     node dist/bench/inside/collect.js run <root>
  */
-async function main(count: number): Promise<void> {
-  const root = await fs.mkdtemp(path.join(os.tmpdir(), 'orlop-collect-'))
-  const { database, collector } = await collection(root, count)
-  try {
-    await forget(database, 0, count / 20)
-    const before = process.cpuUsage()
-    const { durations } = await collector.collect()
-    const { user, system } = process.cpuUsage(before)
-    process.stdout.write(
-      `${JSON.stringify({ wallMs: durations.mark, cpuMs: (user + system) / 1000, count })}\n`,
-    )
-  } finally {
-    await database.close()
-    await fs.rm(root, { recursive: true, force: true })
-  }
+async function main([what = '', root = '', blobs = '']: readonly string[]): Promise<void> {
+  if (what === 'fill') return fillStore(root, Number(blobs))
+  await using runtime = await Runtime.open({ root })
+  const before = process.cpuUsage()
+  const { durations, pauses, scanned } = await runtime.gc.collect()
+  const { user, system } = process.cpuUsage(before)
+  const cpuMs = (user + system) / 1000
+  const pauseMs = pauses.longest
+  process.stdout.write(
+    `${JSON.stringify({ wallMs: durations.mark, cpuMs, count: scanned, pauseMs, durations })}\n`,
+  )
 }
 
-await main(Number(process.argv[2]))
+await main(process.argv.slice(2))

@@ -1,4 +1,8 @@
+import { execFile } from 'node:child_process'
+import fs from 'node:fs/promises'
+import path from 'node:path'
 import { setImmediate } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { MemoryStore } from '../../src/content/memory-store.ts'
 import type { ContentStore, Info } from '../../src/content/types.ts'
 import { Collector } from '../../src/gc/collector.ts'
@@ -11,6 +15,7 @@ import { leases } from '../../src/metadata/lease-collectible.ts'
 import { openLevel } from '../../src/metadata/level-kv.ts'
 import { contentKey, imageKey } from '../../src/metadata/schema.ts'
 import { type Digest, digestOf } from '../../src/oci/digest.ts'
+import { Runtime } from '../../src/runtime/runtime.ts'
 
 /** A database of `count` blobs in a directory, a tenth as many images, and what collects it. */
 export async function collection(
@@ -22,6 +27,23 @@ export async function collection(
   const { store: backend } = new Listed(digests)
   const collectibles = [leases, ingests, blobs, images]
   return { database, collector: new Collector({ database, backend, gate: new Gate(), collectibles }) }
+}
+
+/** A store on disk of `count` blobs, of which half are garbage: half of its images have lost their names. */
+export async function fillStore(root: string, count: number): Promise<void> {
+  await using runtime = await Runtime.open({ root })
+  const { database } = runtime.parts
+  const digests = await fill(database, count)
+  await forget(database, 0, count / 20)
+  const directory = path.join(root, 'content/blobs/sha256')
+  await fs.mkdir(directory, { recursive: true })
+  const bytes = Buffer.alloc(100)
+  for (let at = 0; at < count; at += 64) {
+    const some = digests.slice(at, at + 64)
+    await Promise.all(some.map(digest => fs.writeFile(path.join(directory, digest.slice(7)), bytes)))
+  }
+  // What this has left to be written is not the collection's to wait for.
+  await promisify(execFile)('sync')
 }
 
 /** Deletes the names of images from one number to another. */

@@ -88,7 +88,7 @@ export async function selfMeasured(
   const before = await daemonUse(options.daemon)
   const sample = await command(words, { stdout })
   const after = await daemonUse(options.daemon)
-  const { wallMs, cpuMs, count } = JSON.parse(
+  const { wallMs, cpuMs, count, pauseMs } = JSON.parse(
     (await fs.readFile(stdout, 'utf8')).trim().split('\n').at(-1) ?? '',
   )
   await fs.rm(stdout)
@@ -98,6 +98,7 @@ export async function selfMeasured(
     cpuMs: cpuMs + after.cpuMs - before.cpuMs,
     peakBytes: sample.peakBytes + after.peakBytes,
     count,
+    pauseMs,
   }
 }
 

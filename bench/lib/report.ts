@@ -52,6 +52,7 @@ export function resultOf({ name, kind }: Contender, samples: readonly Sample[]):
       readBytes: by(({ readBytes }) => readBytes),
       writtenBytes: by(({ writtenBytes }) => writtenBytes),
       count: samples[0]?.count,
+      ...(samples[0]?.pauseMs !== undefined && { pauseMs: by(({ pauseMs = 0 }) => pauseMs) }),
     },
     spreadMs: [Math.min(...walls), Math.max(...walls)],
   }
@@ -74,10 +75,16 @@ export function verdictsOf({ targets = [] }: Case, results: readonly Result[]): 
         ? slowestLimit(results)
         : results.find(({ name }) => name === target.against)
     if (!ours || !theirs) return []
-    const pick = ({ median }: Result): number => (target.measure === 'cpu' ? median.cpuMs : median.wallMs)
-    const ratio = pick(ours) / pick(theirs)
+    const ratio = measures[target.measure](ours.median) / measures[target.measure](theirs.median)
     return [{ ...target, ratio, met: ratio <= target.atMost }]
   })
+}
+
+const measures: Readonly<Record<Target['measure'], (sample: Sample) => number>> = {
+  wall: ({ wallMs }) => wallMs,
+  cpu: ({ cpuMs }) => cpuMs,
+  peak: ({ peakBytes }) => peakBytes,
+  pause: ({ pauseMs = 0 }) => pauseMs,
 }
 
 const slowestLimit = (results: readonly Result[]): Result | undefined =>
@@ -96,6 +103,7 @@ export function tableOf({ title, results, verdicts }: Outcome): string {
     mib(median.readBytes),
     mib(median.writtenBytes),
     median.count === undefined ? '' : Math.round((median.count * 1000) / median.wallMs).toLocaleString('en'),
+    median.pauseMs === undefined ? '' : ms(median.pauseMs),
     ours === undefined || kind === 'ours' ? '' : `${(ours / median.wallMs).toFixed(2)}×`,
   ])
   const head = [
@@ -108,6 +116,7 @@ export function tableOf({ title, results, verdicts }: Outcome): string {
     'read MiB',
     'written MiB',
     'per second',
+    'pause ms',
     'ours/this',
   ]
   const widths = head.map((cell, at) => Math.max(cell.length, ...rows.map(row => row[at]?.length ?? 0)))

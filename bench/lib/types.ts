@@ -10,6 +10,8 @@ export interface Sample {
   readonly writtenBytes: number
   /** Pieces of work done, where the case counts them. */
   readonly count?: number | undefined
+  /** The longest time for which others were held up, where that is known. */
+  readonly pauseMs?: number | undefined
 }
 
 /** One way of doing what a case measures. */
@@ -26,7 +28,7 @@ export interface Contender {
 export interface Target {
   /** A name of a contender, or the limits' longest with `limits`. */
   readonly against: string
-  readonly measure: 'wall' | 'cpu'
+  readonly measure: 'wall' | 'cpu' | 'peak' | 'pause'
   /** Ours divided by theirs must not be over it. */
   readonly atMost: number
 }

@@ -104,6 +104,15 @@ export async function namesIn(dir: string): Promise<readonly string[]> {
   }
 }
 
+/** What is in a directory, in no order and without a list of it all; nothing when there is none. */
+export async function* eachNameIn(dir: string): AsyncGenerator<string> {
+  try {
+    for await (const { name } of await fs.opendir(dir, { bufferSize: 1024 })) yield name
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw fromErrno(error, dir)
+  }
+}
+
 /** The errno of an error of Node's file system, or `undefined`. */
 export const errnoOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined

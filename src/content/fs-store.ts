@@ -3,9 +3,10 @@ import fs from 'node:fs/promises'
 import { fromErrno, isAlreadyExists, OrlopError } from '../errors.ts'
 import { parseFilters } from '../filters/filter.ts'
 import { type Digest, digestSizes, isAlgorithm, isDigest } from '../oci/digest.ts'
+import { DigestTable } from '../oci/digest-table.ts'
 import type { AbortOptions } from '../options.ts'
 import { infoFields } from './fields.ts'
-import { errnoOf, namesIn } from './fs-durable.ts'
+import { eachNameIn, errnoOf, namesIn } from './fs-durable.ts'
 import { FsIngests } from './fs-ingests.ts'
 import { FsLayout } from './fs-layout.ts'
 import { FsPublisher } from './fs-publish.ts'
@@ -15,6 +16,7 @@ import type { Publish } from './fs-writer.ts'
 import { ifFound } from './if-found.ts'
 import { changeLabels, keptLabels } from './labels.ts'
 import type { LeavesLeftovers } from './leftovers.ts'
+import type { ListsDigests } from './lists-digests.ts'
 import { checkRange, rangeOf } from './range.ts'
 import type {
   ContentStore,
@@ -55,7 +57,7 @@ export interface FsStoreOptions {
  *
  * @see containerd plugins/content/local/store.go
  */
-export class FsStore implements ContentStore, LeavesLeftovers, FileProvider, FileTaker {
+export class FsStore implements ContentStore, LeavesLeftovers, ListsDigests, FileProvider, FileTaker {
   readonly #layout: FsLayout
   readonly #publisher: FsPublisher
   readonly #ingests: FsIngests
@@ -118,13 +120,26 @@ export class FsStore implements ContentStore, LeavesLeftovers, FileProvider, Fil
   }
 
   async *#list(matches: ReturnType<typeof parseFilters>, options: AbortOptions): AsyncGenerator<Info> {
-    for (const algorithm of Object.keys(digestSizes).filter(isAlgorithm).sort()) {
+    for (const algorithm of algorithms) {
       for (const name of await namesIn(this.#layout.algorithm(algorithm))) {
         const digest = `${algorithm}:${name}`
         const info = isDigest(digest) ? await ifFound(this.info(digest, options)) : undefined
         if (info !== undefined && matches(infoFields(info))) yield info
       }
     }
+  }
+
+  /** Read to its end before the first comes: who deletes between two would otherwise change what is being read. */
+  async *digests({ signal }: AbortOptions = {}): AsyncGenerator<Digest> {
+    const found = new DigestTable()
+    for (const algorithm of algorithms) {
+      for await (const name of eachNameIn(this.#layout.algorithm(algorithm))) {
+        signal?.throwIfAborted()
+        const digest = `${algorithm}:${name}`
+        if (isDigest(digest)) found.add(digest)
+      }
+    }
+    for (let at = 0; at < found.size; at++) yield found.at(at)
   }
 
   async delete(digest: Digest, { signal }: AbortOptions = {}): Promise<void> {
@@ -202,6 +217,9 @@ export class FsStore implements ContentStore, LeavesLeftovers, FileProvider, Fil
     return stats
   }
 }
+
+/** In order. */
+const algorithms = Object.keys(digestSizes).filter(isAlgorithm).sort()
 
 /** Somebody else was faster. */
 const unlessThere = (error: unknown): void => {

@@ -1,10 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
 import { ifFound } from '../content/if-found.ts'
 import { leavesLeftovers } from '../content/leftovers.ts'
+import { listsDigests } from '../content/lists-digests.ts'
 import type { ContentStore, Info } from '../content/types.ts'
 import type { Database } from '../metadata/database.ts'
 import type { Gate } from '../metadata/gate.ts'
+import type { Journal } from '../metadata/journal.ts'
 import { NamedBytes } from '../metadata/named-bytes.ts'
+import type { Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { Pace } from './pace.ts'
 import type { Pauses } from './pauses.ts'
@@ -30,8 +33,10 @@ export interface BytesParts {
 
 /** Milliseconds for which the gate is held at a time; one removal that has begun comes on top. */
 const holdTime = 15
-/** Removals under way at one time. */
-const parallel = 8
+/** Files that are looked at, or removed, at one time: the disk is waited for, not the processor. */
+const parallel = 16
+/** Orphans that are looked for before they are removed: what is held does not grow with what there is. */
+const batchSize = 2000
 /** Milliseconds to wait for a moment in which nobody opens or commits, before those who come are made to wait. */
 const patience = 2000
 
@@ -43,11 +48,31 @@ const patience = 2000
  * written since the records were read. The gate is held for one batch at a time.
  */
 export async function removeOrphans(parts: BytesParts, options: AbortOptions = {}): Promise<void> {
-  const { database, backend, gate, pauses } = parts
+  const { database, backend } = parts
   using journal = await database.journal()
   const named = await database.view(view => NamedBytes.in(view, options))
-  const orphans: Orphan[] = []
-  for await (const orphan of orphansOf(backend, named, options)) orphans.push(orphan)
+  let orphans: Orphan[] = []
+  for await (const orphan of orphansOf(backend, named, options)) {
+    if (orphans.push(orphan) < batchSize) continue
+    await removeBatch(parts, { named, journal, orphans }, options)
+    orphans = []
+  }
+  await removeBatch(parts, { named, journal, orphans }, options)
+  if (leavesLeftovers(backend)) await backend.removeLeftovers(options)
+}
+
+interface Batch {
+  readonly named: NamedBytes
+  readonly journal: Journal
+  readonly orphans: Orphan[]
+}
+
+async function removeBatch(
+  parts: BytesParts,
+  { named, journal, orphans }: Batch,
+  options: AbortOptions,
+): Promise<void> {
+  const { database, gate, pauses } = parts
   while (orphans.length > 0) {
     await quiet(gate, options)
     await pauses.during(() =>
@@ -62,7 +87,6 @@ export async function removeOrphans(parts: BytesParts, options: AbortOptions = {
       }, options),
     )
   }
-  if (leavesLeftovers(backend)) await backend.removeLeftovers(options)
 }
 
 /** What the store beneath has and records do not name. Ingests that are open have their bytes told by their writer. */
@@ -72,14 +96,37 @@ export async function* orphansOf(
   options: AbortOptions = {},
 ): AsyncGenerator<Orphan, void, undefined> {
   const pace = new Pace(options)
-  for await (const { digest: key, size, createdAt } of backend.list([], options)) {
-    if (!named.hasBlob(key)) yield { kind: 'content', key, size, createdAt }
+  let unnamed: Digest[] = []
+  for await (const digest of digestsOf(backend, options)) {
+    if (!named.hasBlob(digest) && unnamed.push(digest) === parallel) {
+      yield* blobsOf(backend, unnamed, options)
+      unnamed = []
+    }
     if (pace.due) await pace.rest()
   }
+  yield* blobsOf(backend, unnamed, options)
   for await (const { ref, offset, startedAt } of backend.statuses([], options)) {
     if (!named.hasIngest(ref)) yield { kind: 'ingest', key: ref, size: offset, createdAt: startedAt }
     if (pace.due) await pace.rest()
   }
+}
+
+async function* blobsOf(
+  backend: ContentStore,
+  digests: readonly Digest[],
+  options: AbortOptions,
+): AsyncGenerator<Orphan> {
+  const infos = await Promise.all(digests.map(digest => ifFound(backend.info(digest, options))))
+  for (const info of infos) {
+    if (info === undefined) continue
+    const { digest: key, size, createdAt } = info
+    yield { kind: 'content', key, size, createdAt }
+  }
+}
+
+async function* digestsOf(backend: ContentStore, options: AbortOptions): AsyncGenerator<Digest> {
+  if (listsDigests(backend)) yield* backend.digests(options)
+  else for await (const { digest } of backend.list([], options)) yield digest
 }
 
 async function removeUnlessNamed(

@@ -1,5 +1,5 @@
 import type { ContentStore } from '../content/types.ts'
-import type { Collectible, Node, Scanned } from '../metadata/collectible.ts'
+import type { Collectible, Node } from '../metadata/collectible.ts'
 import type { Database } from '../metadata/database.ts'
 import type { Publisher } from '../metadata/exchange.ts'
 import type { Gate } from '../metadata/gate.ts'
@@ -53,7 +53,14 @@ export interface Collection {
   /** For how long those who write records, and those who open or commit blobs, were held up. */
   readonly pauses: PauseReport
   /** Milliseconds of each part of the work. */
-  readonly durations: { readonly mark: number; readonly sweep: number; readonly bytes: number }
+  readonly durations: {
+    /** All records read, and what the roots reach marked. */
+    readonly mark: number
+    /** The rest brought into the order of its removal. */
+    readonly order: number
+    readonly sweep: number
+    readonly bytes: number
+  }
 }
 
 /**
@@ -113,8 +120,7 @@ export class Collector {
     const pauses = new Pauses()
     // A store in memory never waits: collections in a loop would keep all others out.
     await new Pace({ signal }).rest()
-    const start = performance.now()
-    const { records, scanned, marked } = await this.#collectRecords(pauses, onRemoved, { signal })
+    const collected = await this.#collectRecords(pauses, onRemoved, { signal })
     const swept = performance.now()
     const freed = { content: 0, ingest: 0, bytes: 0 }
     const onFreed = ({ kind, key, size }: Orphan): void => {
@@ -123,26 +129,33 @@ export class Collector {
       onRemoved({ kind, key, frees: size })
     }
     await removeOrphans({ ...this.#parts, pauses, onRemoved: onFreed }, { signal })
-    const durations = { mark: marked - start, sweep: swept - marked, bytes: performance.now() - swept }
+    const durations = { ...collected.durations, bytes: performance.now() - swept }
     const { content, ingest, bytes } = freed
-    return { records, blobs: content, ingests: ingest, bytes, scanned, pauses: pauses.report, durations }
+    return { ...collected, blobs: content, ingests: ingest, bytes, pauses: pauses.report, durations }
   }
 
   async #collectRecords(pauses: Pauses, onRemoved: (item: RemovedItem) => void, options: AbortOptions) {
     const { database, collectibles, events } = this.#parts
     using journal = await database.journal()
-    const { marker, groups, scanned } = await database.view(async view => {
-      const found = await survey(view, collectibles, this.#now(), options)
-      const groups = await removalOrder(view, garbageOf(found), found.edges, options)
-      return { marker: found.marker, groups, scanned: found.all.size }
+    const start = performance.now()
+    const { marker, nodes, groups, scanned, marked } = await database.view(async view => {
+      const { marker, nodes, records, edges } = await survey(view, collectibles, this.#now(), options)
+      const marked = performance.now()
+      const garbage = garbageOf({ marker, records })
+      const groups = await removalOrder(view, garbage, nodes.size, edges, options)
+      return { marker, nodes, groups, scanned: records.count, marked }
     })
-    const marked = performance.now()
+    const ordered = performance.now()
     const byKind = new Map(collectibles.map(one => [one.kind, one]))
-    const tell = ({ node: { kind, namespace, key } }: Scanned): void =>
-      onRemoved({ kind, namespace, key, frees: 0 })
-    const parts = { database, collectibles: byKind, journal, marker, events, pauses, onRemoved: tell }
-    const counts = groups.length === 0 ? [] : await sweep(parts, groups, options)
-    return { records: Object.fromEntries(counts), scanned, marked }
+    const tell = ({ kind, namespace, key }: Node): void => onRemoved({ kind, namespace, key, frees: 0 })
+    const parts = { database, collectibles: byKind, journal, marker, nodes, events, pauses, onRemoved: tell }
+    const counts = groups.count === 0 ? [] : await sweep(parts, groups, options)
+    const durations = {
+      mark: marked - start,
+      order: ordered - marked,
+      sweep: performance.now() - ordered,
+    }
+    return { records: Object.fromEntries(counts), scanned, durations }
   }
 }
 

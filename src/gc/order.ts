@@ -1,20 +1,36 @@
-import { nodeId, type Scanned } from '../metadata/collectible.ts'
 import type { View } from '../metadata/kv.ts'
 import type { AbortOptions } from '../options.ts'
-import type { Edges } from './mark.ts'
+import type { VisitEdges } from './mark.ts'
+import { integers } from './numbers.ts'
 import { Pace } from './pace.ts'
 
-/** Records that are removed together: one, or several that refer to each other in a circle. */
-export type Group = readonly Scanned[]
+/** Records that are removed together, one group after the other: one, or several that refer to each other in a circle. */
+export class Groups {
+  /** The numbers of the records, and where each group ends among them; in the order of Tarjan's search, which is backward. */
+  readonly #members: Int32Array
+  readonly #ends: readonly number[]
 
-/** A record on its way through the search, with what it refers to. */
-interface Visit {
-  readonly id: string
-  readonly below: readonly string[]
-  next: number
-  /** When it was found, and the earliest find that it leads back to. */
-  readonly found: number
-  low: number
+  constructor(members: Int32Array, ends: readonly number[]) {
+    this.#members = members
+    this.#ends = ends
+  }
+
+  get count(): number {
+    return this.#ends.length
+  }
+
+  /** The members of a group; the first is removed first. */
+  at(group: number): Int32Array {
+    const place = this.#ends.length - 1 - group
+    return this.#members.subarray(this.#ends[place - 1] ?? 0, this.#ends[place] ?? 0)
+  }
+}
+
+/** What refers to what, by places in a list: those of one place after those of the one before. */
+interface Below {
+  /** Where the list of each place begins; one more at the end. */
+  readonly from: Int32Array
+  at(index: number): number
 }
 
 /**
@@ -22,68 +38,101 @@ interface Visit {
  *
  * So, whenever the removal is interrupted, all that a remaining record refers to is there as well.
  *
- * @param garbage  in the order wanted where references leave a choice
+ * @param garbage  numbers of nodes, in the order wanted where references leave a choice
+ * @param size  above all numbers
  * @see Tarjan, Depth-first search and linear graph algorithms (1972); with its stack as data
  */
 export async function removalOrder(
   view: View,
-  garbage: readonly Scanned[],
-  edges: Edges,
+  garbage: readonly number[],
+  size: number,
+  edges: VisitEdges,
   options: AbortOptions = {},
-): Promise<readonly Group[]> {
-  const byId = new Map(garbage.map(scanned => [nodeId(scanned.node), scanned]))
-  const below = new Map<string, readonly string[]>()
+): Promise<Groups> {
   const pace = new Pace(options)
-  for (const [id, { node }] of byId) {
-    const found = edges(view, node)
-    const ids: string[] = []
-    for (const { kind, namespace, key } of found instanceof Promise ? await found : found) {
-      const to = nodeId({ kind, namespace, key })
-      if (byId.has(to)) ids.push(to)
-    }
-    below.set(id, ids)
-    if (pace.due) await pace.rest()
-  }
-  // Components come out referred-to first.
-  const groups = await components([...byId.keys()].reverse(), below, pace)
-  return groups.reverse().map(ids => ids.flatMap(id => byId.get(id) ?? []))
+  const below = await belowIn(view, garbage, size, edges, pace)
+  const { members, ends } = await components(garbage.length, below, pace)
+  return new Groups(
+    members.map(place => garbage[place] ?? 0),
+    ends,
+  )
 }
 
-async function components(
-  ids: readonly string[],
-  below: ReadonlyMap<string, readonly string[]>,
+/** What each piece of garbage refers to that is garbage too. */
+async function belowIn(
+  view: View,
+  garbage: readonly number[],
+  size: number,
+  edges: VisitEdges,
   pace: Pace,
-): Promise<string[][]> {
-  const state = new Map<string, Visit>()
-  const closed = new Set<string>()
-  const open: string[] = []
-  const found: string[][] = []
-  const enter = (id: string): Visit => {
-    const visit = { id, below: below.get(id) ?? [], next: 0, found: state.size, low: state.size }
-    state.set(id, visit)
-    open.push(id)
-    return visit
+): Promise<Below> {
+  const places = new Int32Array(size).fill(-1)
+  for (const [place, number] of garbage.entries()) places[number] = place
+  const from = new Int32Array(garbage.length + 1)
+  const below = integers()
+  let count = 0
+  for (const [place, number] of garbage.entries()) {
+    const found = edges(view, number << 1)
+    for (const visit of found instanceof Promise ? await found : found) {
+      const to = places[visit >> 1] ?? -1
+      if (to >= 0) below.set(count++, to)
+    }
+    from[place + 1] = count
+    if (pace.due) await pace.rest()
   }
-  for (const start of ids) {
-    if (state.has(start)) continue
-    const path = [enter(start)]
-    for (let visit = path.at(-1); visit !== undefined; visit = path.at(-1)) {
+  return { from, at: index => below.get(index) }
+}
+
+/** Places that lead to each other, in components: a component comes after those that it refers to. */
+async function components(
+  count: number,
+  { from, at }: Below,
+  pace: Pace,
+): Promise<{ readonly members: Int32Array; readonly ends: readonly number[] }> {
+  /** When each place was found, from 1; the earliest find that it leads back to; and which of its list comes next. */
+  const found = new Int32Array(count)
+  const low = new Int32Array(count)
+  const next = from.slice(0, count)
+  const isClosed = new Uint8Array(count)
+  const open: number[] = []
+  const path: number[] = []
+  const members = new Int32Array(count)
+  const ends: number[] = []
+  let finds = 0
+  let closed = 0
+  const enter = (place: number): void => {
+    found[place] = low[place] = ++finds
+    open.push(place)
+    path.push(place)
+  }
+  const lower = (place: number, to: number): void => {
+    low[place] = Math.min(low[place] ?? 0, to)
+  }
+  // From the last, for what comes out is read backward.
+  for (let start = count - 1; start >= 0; start--) {
+    if ((found[start] ?? 0) > 0) continue
+    enter(start)
+    for (let place = path.at(-1); place !== undefined; place = path.at(-1)) {
       if (pace.due) await pace.rest()
-      const child = visit.below[visit.next++]
-      if (child !== undefined) {
-        const known = state.get(child)
-        if (known === undefined) path.push(enter(child))
-        else if (!closed.has(child)) visit.low = Math.min(visit.low, known.found)
+      const index = next[place] ?? 0
+      if (index < (from[place + 1] ?? 0)) {
+        next[place] = index + 1
+        const child = at(index)
+        if (found[child] === 0) enter(child)
+        else if (isClosed[child] === 0) lower(place, found[child] ?? 0)
         continue
       }
       path.pop()
       const parent = path.at(-1)
-      if (parent !== undefined) parent.low = Math.min(parent.low, visit.low)
-      if (visit.low !== visit.found) continue
-      const members = open.splice(open.lastIndexOf(visit.id))
-      for (const id of members) closed.add(id)
-      found.push(members)
+      if (parent !== undefined) lower(parent, low[place] ?? 0)
+      if (low[place] !== found[place]) continue
+      const group = open.splice(open.lastIndexOf(place))
+      for (const member of group) {
+        isClosed[member] = 1
+        members[closed++] = member
+      }
+      ends.push(closed)
     }
   }
-  return found
+  return { members, ends }
 }

@@ -1,4 +1,3 @@
-import { nodeId } from '../metadata/collectible.ts'
 import { ingestRecord } from '../metadata/content-records.ts'
 import type { View } from '../metadata/kv.ts'
 import { NamedBytes } from '../metadata/named-bytes.ts'
@@ -39,7 +38,7 @@ export interface Plan {
  */
 export async function planOf(view: View, files: readonly Orphan[], found: Survey): Promise<Plan> {
   const garbage = garbageOf(found)
-  const reasons = await reasonsFor(view, garbage, found.edges)
+  const reasons = await reasonsFor(view, garbage, found)
   const kept = await keptBytes(view, found)
   const free = new Map<string, { readonly size: number; readonly createdAt: Date }>()
   for (const { kind, key, ...file } of files) {
@@ -47,13 +46,15 @@ export async function planOf(view: View, files: readonly Orphan[], found: Survey
     if (!isKept) free.set(`${kind} ${key}`, file)
   }
   const items: Item[] = []
-  for (const { node, size, createdAt } of garbage) {
-    const { kind, namespace, key } = node
+  const { nodes, records } = found
+  for (const at of garbage) {
+    const { kind, namespace, key } = nodes.node(at)
     const bytes = await bytesOf(view, kind, namespace, key)
     const frees = bytes === undefined ? undefined : free.get(bytes)?.size
     if (bytes !== undefined) free.delete(bytes)
-    const reason = reasons.get(nodeId(node)) ?? ''
-    items.push({ kind, namespace, key, size: size ?? frees, frees: frees ?? 0, reason, createdAt })
+    const size = records.sizeOf(at) ?? frees
+    const [reason, createdAt] = [reasons.get(at) ?? '', records.createdAt(at)]
+    items.push({ kind, namespace, key, size, frees: frees ?? 0, reason, createdAt })
   }
   for (const [bytes, { size, createdAt }] of free) {
     const at = bytes.indexOf(' ')
@@ -64,11 +65,11 @@ export async function planOf(view: View, files: readonly Orphan[], found: Survey
 }
 
 /** What the records that stay name. */
-async function keptBytes(view: View, { marker, all }: Survey): Promise<NamedBytes> {
+async function keptBytes(view: View, { marker, nodes, records }: Survey): Promise<NamedBytes> {
   const kept = new NamedBytes()
-  for (const { node } of all.values()) {
-    const { kind, namespace, key } = node
-    if (!marker.has(node)) continue
+  for (const at of records.numbers()) {
+    if (!marker.hasNumber(at)) continue
+    const { kind, namespace, key } = nodes.node(at)
     if (kind === 'content' && isDigest(key)) kept.addBlob(key)
     const record = kind === 'ingest' ? await ingestRecord(view, namespace, key) : undefined
     if (record !== undefined) kept.addIngest(record)

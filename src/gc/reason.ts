@@ -1,38 +1,38 @@
-import { type Node, nodeId, type Scanned } from '../metadata/collectible.ts'
+import type { Node } from '../metadata/collectible.ts'
 import type { View } from '../metadata/kv.ts'
-import type { Edges } from './mark.ts'
+import type { Survey } from './survey.ts'
 
 /**
- * Says for each piece of garbage why it is unreachable: when it expired, whose reference expired, or that nothing refers
- * to it.
+ * Says for each piece of garbage, by its number, why it is unreachable: when it expired, whose reference expired, or that
+ * nothing refers to it.
  */
 export async function reasonsFor(
   view: View,
-  garbage: readonly Scanned[],
-  edges: Edges,
-): Promise<ReadonlyMap<string, string>> {
-  const ids = new Set(garbage.map(({ node }) => nodeId(node)))
-  const reasons = new Map<string, string>()
-  for (const { node, expiredAt } of garbage) {
-    if (expiredAt !== undefined)
-      reasons.set(nodeId(node), `${describe(node)} expired at ${expiredAt.toISOString()}`)
+  garbage: readonly number[],
+  { nodes, records, edges }: Pick<Survey, 'nodes' | 'records' | 'edges'>,
+): Promise<ReadonlyMap<number, string>> {
+  const numbers = new Set(garbage)
+  const reasons = new Map<number, string>()
+  const expired: { readonly at: number; readonly what: string; readonly when: string }[] = []
+  for (const at of garbage) {
+    const when = records.expiredAt(at)?.toISOString()
+    if (when === undefined) continue
+    const what = describe(nodes.node(at))
+    reasons.set(at, `${what} expired at ${when}`)
+    expired.push({ at, what, when })
   }
-  for (const { node, expiredAt } of garbage) {
-    if (expiredAt === undefined) continue
-    const reason = `only ${describe(node)} kept it, which expired at ${expiredAt.toISOString()}`
-    const stack: Node[] = [node]
-    for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
-      for (const edge of await edges(view, at)) {
-        const id = nodeId({ ...edge, flat: false })
-        if (!ids.has(id) || reasons.has(id)) continue
-        reasons.set(id, reason)
-        stack.push(edge)
+  for (const { at: start, what, when } of expired) {
+    const reason = `only ${what} kept it, which expired at ${when}`
+    const stack = [start << 1]
+    for (let visit = stack.pop(); visit !== undefined; visit = stack.pop()) {
+      for (const below of await edges(view, visit)) {
+        if (!numbers.has(below >> 1) || reasons.has(below >> 1)) continue
+        reasons.set(below >> 1, reason)
+        stack.push(below)
       }
     }
   }
-  for (const { node } of garbage) {
-    if (!reasons.has(nodeId(node))) reasons.set(nodeId(node), noReason(node))
-  }
+  for (const at of garbage) if (!reasons.has(at)) reasons.set(at, noReason(nodes.node(at)))
   return reasons
 }
 

@@ -1,17 +1,19 @@
-import type { Collectible, Node, Scanned } from '../metadata/collectible.ts'
+import type { Collectible } from '../metadata/collectible.ts'
 import type { View } from '../metadata/kv.ts'
 import type { AbortOptions } from '../options.ts'
-import { type Edges, edgesOf, Marker } from './mark.ts'
-import { NodeMap } from './node-map.ts'
+import { asked, edgesOf, Marker, type VisitEdges } from './mark.ts'
+import { NodeTable } from './node-table.ts'
 import { Pace } from './pace.ts'
+import { Records } from './records.ts'
 
 /** What a view holds, and what of it is reachable. */
 export interface Survey {
+  readonly nodes: NodeTable
+  /** Every record. */
+  readonly records: Records
   readonly marker: Marker
   /** For this view alone. */
-  readonly edges: Edges
-  /** Every record. */
-  readonly all: NodeMap<Scanned>
+  readonly edges: VisitEdges
 }
 
 /**
@@ -25,47 +27,29 @@ export async function survey(
   at: Date,
   options: AbortOptions = {},
 ): Promise<Survey> {
-  const all = new NodeMap<Scanned>()
-  const kept = new NodeMap<Node[]>()
-  const roots: Node[] = []
+  const nodes = new NodeTable()
+  const records = new Records(nodes)
+  const ask = edgesOf(new Map(collectibles.map(one => [one.kind, one])), node => records.keptBy(node))
+  const marker = new Marker(ask, nodes)
   const pace = new Pace(options)
   for (const collectible of collectibles) {
     for await (const scanned of collectible.all(view, at, options)) {
-      const { node, root, parents } = scanned
-      all.set(node, scanned)
-      if (root !== undefined) roots.push(node)
-      for (const parent of parents) append(kept, parent, node)
+      const number = records.add(scanned)
+      if (scanned.root !== undefined) marker.pushVisit(number << 1)
       if (pace.due) await pace.rest()
     }
   }
-  const asked = edgesOf(new Map(collectibles.map(one => [one.kind, one])), kept)
-  const edges = edgesSeen(all, kept, asked)
-  const marker = new Marker(asked)
-  marker.push(roots)
+  const further = asked(ask, nodes)
+  // Most are known: to ask for each again would double the reading.
+  const edges: VisitEdges = (over, visit) =>
+    ((visit & 1) === 0 ? records.below(visit) : undefined) ?? further(over, visit)
   await marker.run(view, { ...options, edges })
-  return { marker, edges, all }
+  return { nodes, records, marker, edges }
 }
 
-/** Edges of the view that was just read, of which most are known: to ask for each again would double the reading. */
-const edgesSeen =
-  (all: NodeMap<Scanned>, kept: NodeMap<Node[]>, asked: Edges): Edges =>
-  (view, node) => {
-    if (node.flat) return asked(view, node)
-    const known = all.get(node)?.references
-    if (known === undefined) return asked(view, node)
-    const others = kept.get(node)
-    return others === undefined ? known : [...others, ...known]
-  }
-
-/** The records that nothing reaches, in the order of the collectibles. */
-export const garbageOf = ({ marker, all }: Survey): readonly Scanned[] => {
-  const garbage: Scanned[] = []
-  for (const scanned of all.values()) if (!marker.has(scanned.node)) garbage.push(scanned)
+/** The numbers of the records that nothing reaches, in the order of the collectibles. */
+export const garbageOf = ({ marker, records }: Pick<Survey, 'marker' | 'records'>): readonly number[] => {
+  const garbage: number[] = []
+  for (const at of records.numbers()) if (!marker.hasNumber(at)) garbage.push(at)
   return garbage
-}
-
-const append = (lists: NodeMap<Node[]>, key: Node, node: Node): void => {
-  const list = lists.get(key)
-  if (list === undefined) lists.set(key, [node])
-  else list.push(node)
 }

@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
-import { type Collectible, type Node, nodeOfKey, type Scanned } from '../metadata/collectible.ts'
+import { type Collectible, type Node, nodeOfKey } from '../metadata/collectible.ts'
 import type { Database } from '../metadata/database.ts'
 import type { Publisher } from '../metadata/exchange.ts'
 import type { Journal } from '../metadata/journal.ts'
 import type { Transaction } from '../metadata/transaction.ts'
 import type { AbortOptions } from '../options.ts'
 import type { Marker } from './mark.ts'
-import type { Group } from './order.ts'
+import type { NodeTable } from './node-table.ts'
+import type { Groups } from './order.ts'
 import type { Pauses } from './pauses.ts'
 
 /** What a sweep works on. */
@@ -16,10 +17,12 @@ export interface SweepParts {
   /** Opened before the view that was marked. */
   readonly journal: Journal
   readonly marker: Marker
+  /** Has the numbers by which records are removed. */
+  readonly nodes: NodeTable
   readonly events?: Publisher | undefined
   readonly pauses: Pauses
   /** Told of each record that is gone for good. */
-  readonly onRemoved: (scanned: Scanned) => void
+  readonly onRemoved: (node: Node) => void
 }
 
 /** Milliseconds of work in one transaction; its commit comes on top. */
@@ -46,18 +49,18 @@ const batchSize = 250
  */
 export async function sweep(
   parts: SweepParts,
-  groups: readonly Group[],
+  groups: Groups,
   options: AbortOptions = {},
 ): Promise<ReadonlyMap<string, number>> {
   const counts = new Map<string, number>()
   await catchUp(parts, options)
   let at = 0
-  while (at < groups.length) {
+  while (at < groups.count) {
     options.signal?.throwIfAborted()
     const batch = await removeBatch(parts, groups, at)
-    for (const { scanned, event } of batch.removed) {
-      counts.set(scanned.node.kind, (counts.get(scanned.node.kind) ?? 0) + 1)
-      parts.onRemoved(scanned)
+    for (const { node, event } of batch.removed) {
+      counts.set(node.kind, (counts.get(node.kind) ?? 0) + 1)
+      parts.onRemoved(node)
       if (event !== undefined) parts.events?.publish(event)
     }
     at = batch.next
@@ -81,12 +84,12 @@ interface Batch {
   readonly next: number
   /** True: too much was written meanwhile to mark it here, and nothing was removed. */
   readonly behind: boolean
-  readonly removed: ReadonlyArray<{ readonly scanned: Scanned; readonly event: RemovalEvent }>
+  readonly removed: ReadonlyArray<{ readonly node: Node; readonly event: RemovalEvent }>
 }
 
 type RemovalEvent = Awaited<ReturnType<Collectible['remove']>>['event']
 
-async function removeBatch(parts: SweepParts, groups: readonly Group[], from: number): Promise<Batch> {
+async function removeBatch(parts: SweepParts, groups: Groups, from: number): Promise<Batch> {
   let start: number | undefined
   try {
     return await parts.database.update(async tx => {
@@ -103,20 +106,21 @@ async function removeBatch(parts: SweepParts, groups: readonly Group[], from: nu
 }
 
 async function removeSome(
-  { collectibles, marker }: SweepParts,
+  { collectibles, marker, nodes }: SweepParts,
   tx: Transaction,
-  groups: readonly Group[],
+  groups: Groups,
   { from, until }: { readonly from: number; readonly until: number },
 ): Promise<Batch> {
   const removed: Array<Batch['removed'][number]> = []
   let next = from
-  for (; next < groups.length; next++) {
+  for (; next < groups.count; next++) {
     if (next > from && (removed.length >= batchSize || performance.now() > until)) break
     let more = false
-    for (const scanned of groups[next] ?? []) {
-      if (marker.has(scanned.node)) continue
-      const result = await collectibles.get(scanned.node.kind)?.remove(tx, scanned.node)
-      if (result?.removed) removed.push({ scanned, event: result.event })
+    for (const number of groups.at(next)) {
+      if (marker.hasNumber(number)) continue
+      const node = nodes.node(number)
+      const result = await collectibles.get(node.kind)?.remove(tx, node)
+      if (result?.removed) removed.push({ node, event: result.event })
       more ||= result?.more ?? false
     }
     if (more) break

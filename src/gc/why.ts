@@ -1,7 +1,8 @@
 import { OrlopError } from '../errors.ts'
-import { type Node, nodeId } from '../metadata/collectible.ts'
+import type { Node } from '../metadata/collectible.ts'
 import type { View } from '../metadata/kv.ts'
 import type { AbortOptions } from '../options.ts'
+import type { Visit } from './mark.ts'
 import { Pace } from './pace.ts'
 import { describe, reasonsFor } from './reason.ts'
 import { garbageOf, type Survey } from './survey.ts'
@@ -43,39 +44,41 @@ export async function whyOf(
   node: Node,
   { limit = 20, signal }: WhyOptions = {},
 ): Promise<Why> {
-  const record = found.all.get(node)
-  if (record === undefined) {
+  const { nodes, records, marker } = found
+  const at = nodes.find(node)
+  if (at < 0 || !records.has(at)) {
     throw new OrlopError('NOT_FOUND', `${describe(node)}: there is none in namespace ${node.namespace}`)
   }
-  const since = record.createdAt
-  if (!found.marker.has(node)) {
-    const reasons = await reasonsFor(view, garbageOf(found), found.edges)
-    return { node, paths: [], more: false, reason: reasons.get(nodeId(node)), since }
+  const since = records.createdAt(at)
+  if (!marker.hasNumber(at)) {
+    const reasons = await reasonsFor(view, garbageOf(found), found)
+    return { node, paths: [], more: false, reason: reasons.get(at), since }
   }
   const referrers = await referrersOf(view, found, { signal })
-  return { node, ...pathsTo(node, found, referrers, limit), since }
+  return { node, ...pathsTo(at, found, referrers, limit), since }
 }
 
-/** Who refers to each live node. Flat and full visits are nodes of their own, as in the marking. */
+type Referrers = ReadonlyMap<Visit, readonly Visit[]>
+
+/** Who refers to each live node. Flat and full visits are apart, as in the marking. */
 async function referrersOf(
   view: View,
-  { all, edges }: Survey,
+  { records, edges }: Survey,
   options: AbortOptions,
-): Promise<ReadonlyMap<string, readonly Node[]>> {
-  const referrers = new Map<string, Node[]>()
-  const seen = new Set<string>()
+): Promise<Referrers> {
+  const referrers = new Map<Visit, Visit[]>()
   const pace = new Pace(options)
-  const stack = [...all.values()].filter(({ root }) => root !== undefined).map(({ node }) => node)
-  for (const root of stack) seen.add(nodeId(root))
-  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    for (const child of await edges(view, node)) {
-      const id = nodeId(child)
-      const known = referrers.get(id)
-      if (known === undefined) referrers.set(id, [node])
-      else known.push(node)
-      if (seen.has(id)) continue
-      seen.add(id)
-      stack.push(child)
+  const stack: Visit[] = []
+  for (const at of records.numbers()) if (records.rootOf(at) !== undefined) stack.push(at << 1)
+  const seen = new Set(stack)
+  for (let visit = stack.pop(); visit !== undefined; visit = stack.pop()) {
+    for (const below of await edges(view, visit)) {
+      const known = referrers.get(below)
+      if (known === undefined) referrers.set(below, [visit])
+      else known.push(visit)
+      if (seen.has(below)) continue
+      seen.add(below)
+      stack.push(below)
     }
     if (pace.due) await pace.rest()
   }
@@ -84,27 +87,31 @@ async function referrersOf(
 
 /** Breadth first from the node up to the roots. */
 function pathsTo(
-  node: Node,
-  { all }: Survey,
-  referrers: ReadonlyMap<string, readonly Node[]>,
+  end: number,
+  { nodes, records }: Survey,
+  referrers: Referrers,
   limit: number,
 ): Pick<Why, 'paths' | 'more'> {
+  const nodeOf = (visit: Visit): Node => {
+    const node = nodes.node(visit >> 1)
+    return (visit & 1) === 0 ? node : { ...node, flat: true }
+  }
   const paths: KeptPath[] = []
-  let level: ReadonlyArray<readonly Node[]> = [[node], [{ ...node, flat: true }]]
+  let level: ReadonlyArray<readonly Visit[]> = [[end << 1], [(end << 1) | 1]]
   let steps = 0
   while (level.length > 0) {
-    const next: Array<readonly Node[]> = []
+    const next: Array<readonly Visit[]> = []
     for (const path of level) {
       const [top] = path
       if (top === undefined) continue
-      const root = top.flat ? undefined : all.get(top)?.root
+      const root = (top & 1) === 0 ? records.rootOf(top >> 1) : undefined
       if (root !== undefined) {
         if (paths.length === limit) return { paths, more: true }
-        paths.push({ nodes: path, root })
+        paths.push({ nodes: path.map(nodeOf), root })
       }
-      for (const referrer of referrers.get(nodeId(top)) ?? []) {
+      for (const referrer of referrers.get(top) ?? []) {
         if (++steps > maxSteps) return { paths, more: true }
-        if (!path.some(one => nodeId(one) === nodeId(referrer))) next.push([referrer, ...path])
+        if (!path.includes(referrer)) next.push([referrer, ...path])
       }
     }
     level = next

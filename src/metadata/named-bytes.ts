@@ -1,4 +1,5 @@
 import type { Digest } from '../oci/digest.ts'
+import { DigestTable } from '../oci/digest-table.ts'
 import type { AbortOptions } from '../options.ts'
 import { decode, type IngestRecord, readIngestRecord } from './codec.ts'
 import { recordsOf } from './collectible.ts'
@@ -12,7 +13,7 @@ import { parseKey } from './schema.ts'
  * It only grows, so it may be read from a view first and be told of later changes afterwards.
  */
 export class NamedBytes {
-  readonly #digests = new Set<Digest>()
+  readonly #digests = new DigestTable()
   readonly #refs = new Set<string>()
 
   /** All that the records of a view name, of all namespaces. */

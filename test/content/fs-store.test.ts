@@ -181,6 +181,23 @@ test('list() skips what is no blob', async t => {
   await t.throwsAsync(store.info(parseDigest(`sha256:${hex}`)), { code: 'NOT_FOUND' })
 })
 
+test('digests() tells every blob once, and bears that they are deleted meanwhile', async t => {
+  const { root, store } = await open(t)
+  t.deepEqual(await all(store.digests()), [])
+  const put512 = await put(store, Buffer.from('one'), { digest: digestOf('one', 'sha512') })
+  const digests = [
+    put512,
+    ...(await Promise.all(['two', 'three'].map(text => put(store, Buffer.from(text))))),
+  ]
+  await fs.writeFile(path.join(root, 'blobs', 'sha256', 'README'), 'no blob')
+  const found: string[] = []
+  for await (const digest of store.digests()) {
+    found.push(digest)
+    await store.delete(digest)
+  }
+  t.deepEqual(found.toSorted(), digests.map(String).toSorted())
+})
+
 test('text that is no digest never becomes a path', async t => {
   const { root, store } = await open(t)
   await fs.writeFile(path.join(root, 'secret'), 'secret')

@@ -43,7 +43,13 @@ export const collection: Reader<Collection> = record<Collection>({
   bytes: asSize,
   scanned: asSize,
   pauses: record<Collection['pauses']>({ count: asSize, longest: number, total: number }),
-  durations: record<Collection['durations']>({ mark: number, sweep: number, bytes: number }),
+  durations: record<Collection['durations']>({
+    mark: number,
+    // Older services do not tell it.
+    order: (value, what) => (value === undefined ? 0 : number(value, what)),
+    sweep: number,
+    bytes: number,
+  }),
 })
 
 const item: Reader<Item> = record<Item>({
