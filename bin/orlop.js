@@ -1,90 +1,156 @@
 #!/usr/bin/env node
 'use strict'
-// Starts the command line: from its bundle where there is one, which takes a third of the time, else from its modules.
-// CommonJS, for Node's loader of ES modules would take longer to load than all that is here.
+// Starts the command line: from its bundle where there is one, which takes a quarter of the time, else from its modules.
+// CommonJS, for Node's loader of ES modules would take longer to load than all that is here; and what is here is compiled
+// anew at each start, so it is short.
 const fs = require('node:fs')
-const { createRequire } = require('node:module')
-const os = require('node:os')
 const path = require('node:path')
-const process = require('node:process')
-const vm = require('node:vm')
 
+/** Made by scripts/bundle.js, which says what is in it. */
 const bundle = path.join(__dirname, '../dist/bundle/orlop.cjs')
 /** Written by each `tsc` that changes a module; the published package has none. */
 const compiled = path.join(__dirname, '../dist/.tsbuildinfo')
+/** Bytes at the start of the bundle that hold its index. */
+const headSize = 16 * 1024
 
 async function start() {
-  const { main } = isCurrent() ? fromBundle(process.argv[2]) : await import('../dist/src/cli/main.js')
+  const opened = openBundle()
+  const { main } = opened ? fromBundle(opened) : await import('../dist/src/cli/main.js')
   await main()
 }
 
-/** False as well when modules were compiled again and the bundle was not. */
-function isCurrent() {
-  const [at, changed] = [bundle, compiled].map(file => fs.statSync(file, { throwIfNoEntry: false })?.mtimeMs)
-  return at !== undefined && (changed === undefined || at >= changed)
-}
-
-/**
- * Runs the bundle with the code that V8 made of it at an earlier run, which is kept in the user's cache directory: one file
- * for each noun, for each uses other functions. `NODE_DISABLE_COMPILE_CACHE=1` turns that off, as it does Node's own cache.
- */
-function fromBundle(noun) {
-  // esbuild writes ASCII only, and Latin-1 is what needs no decoding.
-  const source = fs.readFileSync(bundle, 'latin1')
-  const cache = cacheFile(noun)
-  const cachedData = cache && readCache(cache)
-  const script = new vm.Script(`(function (exports, require, module) {${source}\n})`, {
-    filename: bundle,
-    ...(cachedData && { cachedData }),
-  })
-  if (cache && (!cachedData || script.cachedDataRejected)) {
-    process.once('exit', () => writeCache(cache, script.createCachedData()))
-  }
-  const module = { exports: {} }
-  script.runInThisContext()(module.exports, createRequire(bundle), module)
-  return module.exports
-}
-
-/** Its name says what the code was made from; V8 looks at its own version and flags itself. */
-function cacheFile(noun = '') {
-  if (process.env.NODE_DISABLE_COMPILE_CACHE || !/^[a-z]{0,20}$/.test(noun)) return undefined
-  const { mtimeMs, size } = fs.statSync(bundle)
-  const home = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache')
-  if (!path.isAbsolute(home)) return undefined
-  const name = `${noun || 'none'}-${process.version}-${process.arch}-${size}-${Math.round(mtimeMs)}.bin`
-  return path.join(home, 'orlop', 'code', name)
-}
-
-/**
- * Code is run unseen, so the file must be ours alone; and V8 crashes on a torn one, so its sum is looked at.
- *
- * Whatever is wrong with it, it is as if it were not there.
- */
-function readCache(file) {
+/** Undefined as well when modules were compiled again and the bundle was not. */
+function openBundle() {
   try {
-    const { uid, mode } = fs.statSync(file)
-    if (process.getuid && (uid !== process.getuid() || (mode & 0o022) !== 0)) return undefined
-    const bytes = fs.readFileSync(file)
-    const data = bytes.subarray(0, -4)
-    return bytes.readInt32LE(data.length) === sumOf(data) ? data : undefined
+    const fd = fs.openSync(bundle, 'r')
+    const { mtimeMs, size } = fs.fstatSync(fd)
+    const changed = fs.statSync(compiled, { throwIfNoEntry: false })?.mtimeMs
+    if (changed !== undefined && mtimeMs < changed) return undefined
+    return { fd, mtimeMs, size }
   } catch {
     return undefined
   }
 }
 
-/** Without one the next start takes longer, and that is all. */
-function writeCache(file, data) {
+/**
+ * Runs those chunks of the bundle that are asked for, with the code that V8 made of them at an earlier run.
+ *
+ * That is kept in the user's cache directory, one file for each command, for each uses other functions.
+ * `NODE_DISABLE_COMPILE_CACHE=1` turns that off, as it does Node's own cache.
+ */
+function fromBundle({ fd, mtimeMs, size }) {
+  const { Script } = require('node:vm')
+  const head = read(fd, 0, headSize)
+  const { chunks, commands } = JSON.parse(head.slice(2, head.indexOf('\n')))
+  const [, , noun, verb] = process.argv
+  const command = [`${noun} ${verb}`, noun].find(words => Object.hasOwn(commands, words))
+  const cache = cacheFile(
+    `${command ? commands[command] : 'orlop'}@${process.version}-${process.arch}-${size}-${Math.round(mtimeMs)}.bin`,
+  )
+  const cached = (cache && readCache(cache)) ?? new Map()
+  const loaded = new Map()
+  const scripts = new Map()
+  const load = id => {
+    const found = loaded.get(id)
+    if (found) return found
+    const [offset, length, line] = chunks[id]
+    const source =
+      offset + length <= headSize ? head.slice(offset, offset + length) : read(fd, offset, length)
+    const cachedData = cached.get(id)
+    const script = new Script(source, {
+      filename: bundle,
+      lineOffset: line - 1,
+      ...(cachedData && { cachedData }),
+    })
+    if (!cachedData || script.cachedDataRejected) scripts.set(id, script)
+    const exported = script.runInThisContext()(load, require)
+    loaded.set(id, exported)
+    return exported
+  }
+  load.later = id => Promise.resolve().then(() => load(id))
+  if (cache) {
+    process.once('exit', () => {
+      if (scripts.size > 0) writeCache(cache, cached, scripts)
+    })
+  }
+  return load(0)
+}
+
+function read(fd, offset, length) {
+  const bytes = Buffer.allocUnsafeSlow(length)
+  return bytes.latin1Slice(0, fs.readSync(fd, bytes, 0, length, offset))
+}
+
+/** Its name says what the code was made from; V8 looks at its own version and flags itself. */
+function cacheFile(name) {
+  if (process.env.NODE_DISABLE_COMPILE_CACHE) return undefined
+  const home =
+    process.env.XDG_CACHE_HOME || path.join(process.env.HOME || require('node:os').homedir(), '.cache')
+  return path.isAbsolute(home) ? path.join(home, 'orlop', 'code', name) : undefined
+}
+
+/**
+ * The code of each chunk in a file: sum and length of the index, `[[chunk, offset, length], …]`, and what it tells of.
+ *
+ * Code is run unseen, so the file must be ours alone; and V8 crashes on a torn one, so its sum is looked at.
+ * Whatever is wrong with it, it is as if it were not there.
+ */
+function readCache(file) {
+  let fd
+  try {
+    fd = fs.openSync(file, 'r')
+    const { uid, mode, size } = fs.fstatSync(fd)
+    if (process.getuid && (uid !== process.getuid() || (mode & 0o022) !== 0)) return undefined
+    const bytes = Buffer.allocUnsafeSlow(size)
+    if (size < 8 || fs.readSync(fd, bytes, 0, size, 0) !== size) return undefined
+    if (bytes.readInt32LE(0) !== sumOf(bytes)) return undefined
+    const index = JSON.parse(bytes.latin1Slice(8, 8 + bytes.readInt32LE(4)))
+    return new Map(index.map(([id, offset, length]) => [id, bytes.subarray(offset, offset + length)]))
+  } catch {
+    return undefined
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd)
+  }
+}
+
+/** Adds the code of scripts to what was cached. Without it the next start takes longer, and that is all. */
+function writeCache(file, cached, scripts) {
   const temporary = `${file}.${process.pid}`
   try {
+    for (const [id, script] of scripts) cached.set(id, script.createCachedData())
     makeDirectory(path.dirname(file), 3)
     dropOthers(file)
-    const sum = Buffer.alloc(4)
-    sum.writeInt32LE(sumOf(data))
-    fs.writeFileSync(temporary, Buffer.concat([data, sum]), { mode: 0o600, flag: 'wx' })
+    fs.writeFileSync(temporary, packed(cached), { mode: 0o600, flag: 'wx' })
     fs.renameSync(temporary, file)
   } catch {
-    fs.rmSync(temporary, { force: true })
+    try {
+      fs.rmSync(temporary, { force: true })
+    } catch {
+      // There is nothing to take away, or it cannot be.
+    }
   }
+}
+
+function packed(codes) {
+  // V8 copies code that does not begin at a multiple of eight.
+  const aligned = offset => Math.ceil(offset / 8) * 8
+  const place = start => {
+    let end = aligned(start)
+    return [...codes].map(([id, { length }]) => {
+      const offset = end
+      end = aligned(offset + length)
+      return [id, offset, length]
+    })
+  }
+  const longest = JSON.stringify(place(2 ** 30)).length
+  const index = place(8 + longest)
+  const [, offset, length] = index.at(-1)
+  const bytes = Buffer.alloc(aligned(offset + length))
+  const written = bytes.write(JSON.stringify(index), 8, 'latin1')
+  bytes.writeInt32LE(written, 4)
+  for (const [id, at] of index) bytes.set(codes.get(id), at)
+  bytes.writeInt32LE(sumOf(bytes), 0)
+  return bytes
 }
 
 /** Three levels at most: `.cache/orlop/code`. A home that is not there is not made. */
@@ -94,23 +160,36 @@ function makeDirectory(directory, levels) {
   fs.mkdirSync(directory, { mode: 0o700 })
 }
 
-/** Code of the same noun that was made from another bundle, or for another Node. */
+/** Code of the same command that was made from another bundle, or for another Node. */
 function dropOthers(file) {
   const directory = path.dirname(file)
-  const [noun] = path.basename(file).split('-')
+  const [command] = path.basename(file).split('@')
   for (const name of fs.readdirSync(directory)) {
-    if (name.startsWith(`${noun}-`)) fs.rmSync(path.join(directory, name), { force: true })
+    if (name.startsWith(`${command}@`)) fs.rmSync(path.join(directory, name), { force: true })
   }
 }
 
-/** A sum over all 32-bit words that sees their order. */
+/** A sum over all words but the first that sees their order. Eight at once, for it runs in V8's interpreter. */
 function sumOf({ buffer, byteOffset, length }) {
-  const aligned =
-    byteOffset % 4 === 0 ? [buffer, byteOffset] : [buffer.slice(byteOffset, byteOffset + length), 0]
-  const words = new Uint32Array(...aligned, length >> 2)
-  let sum = length
-  for (let at = 0; at < words.length; at++) sum = (Math.imul(sum, 31) + words[at]) | 0
-  return sum
+  const words = new Int32Array(buffer, byteOffset, length >> 2)
+  const end = words.length
+  let [sum, order] = [length, 0]
+  let at = 1
+  for (; at + 8 <= end; at += 8) {
+    sum +=
+      words[at] +
+      words[at + 1] +
+      words[at + 2] +
+      words[at + 3] +
+      words[at + 4] +
+      words[at + 5] +
+      words[at + 6] +
+      words[at + 7]
+    sum |= 0
+    order = (order + sum) | 0
+  }
+  for (; at < end; at++) order = (order + words[at]) | 0
+  return sum ^ order
 }
 
 start()

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { OrlopError } from '../errors.ts'
 import { version } from '../version.ts'
 import type { Context, GlobalOptions } from './context.ts'
-import { nouns } from './nouns.ts'
+import { nouns, registersOf } from './nouns.ts'
 import { describeError } from './report.ts'
 
 const globalOptions: readonly Option[] = [
@@ -39,13 +39,15 @@ export function newProgram(context: Context): Command {
     .action(async (words: string[]) => {
       await program.parseAsync([...words, '--help'], { from: 'user' })
     })
-  return program.hook('preSubcommand', (_, command) => addVerbs(command, context))
+  return program.hook('preSubcommand', (_, command) => addVerbs(program, command, context))
 }
 
-/** A noun's files are loaded when it is named: `orlop version` need not load the registry client. */
-async function addVerbs(command: Command, context: Context): Promise<void> {
-  const register = await nouns.find(({ name }) => name === command.name())?.load()
-  register?.(command, context)
+/** A verb's files are loaded when it is named: `orlop images list` need not load the registry client. */
+async function addVerbs(program: Command, command: Command, context: Context): Promise<void> {
+  const noun = nouns.find(({ name }) => name === command.name())
+  if (noun === undefined) return
+  // The first is the noun.
+  for (const register of await registersOf(noun, program.args[1])) register(command, context)
 }
 
 /** Makes commander's errors look as ours do: one line that starts with our name, or JSON, and says where help is. */

@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import test from 'ava'
+import { nouns } from '../../src/cli/nouns.ts'
 import { version } from '../../src/version.ts'
 import { orlop, projectRoot, run } from '../support/run.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
@@ -44,7 +45,13 @@ const spoilt = test.macro(async (t, spoil: (file: string) => Promise<void>) => {
 
 test('code that is torn is not run', spoilt, async file => {
   const bytes = await fs.readFile(file)
-  await fs.writeFile(file, bytes.fill(0, 100_000))
+  await fs.writeFile(file, bytes.fill(0, 50_000))
+})
+
+test('code of which one bit is another is not run', spoilt, async file => {
+  const bytes = await fs.readFile(file)
+  bytes.writeUInt8(bytes.readUInt8(70_000) ^ 1, 70_000)
+  await fs.writeFile(file, bytes)
 })
 
 test('code that is cut is not run', spoilt, async file => fs.truncate(file, 50_001))
@@ -73,6 +80,45 @@ test('NODE_DISABLE_COMPILE_CACHE keeps no code', async t => {
   t.deepEqual(await fs.readdir(home), [])
 })
 
+test('each command has code of its own, the same by all its names', async t => {
+  const { orlop, files } = await cached(t)
+  const named = async () => (await files()).map(file => path.basename(file).split('@')[0]).sort()
+  await orlop('images', 'list', '--help')
+  t.deepEqual(await named(), ['images-list'])
+  await orlop('i', 'ls', '--help')
+  t.deepEqual(await named(), ['images-list'])
+  await orlop('--json', 'version')
+  await orlop('constructor')
+  await orlop('images', 'toString')
+  t.deepEqual(await named(), ['images', 'images-list', 'orlop'])
+})
+
+test('code that a later run of a command needs as well is added', async t => {
+  const { home, orlop, files } = await cached(t)
+  await orlop('images', 'list', '--help')
+  const [file = ''] = await files()
+  const { size } = await fs.stat(file)
+  const { code, stderr } = await orlop('images', 'list', '--root', path.join(home, 'root'))
+  t.deepEqual([code, stderr], [0, ''])
+  t.true((await fs.stat(file)).size > size)
+})
+
+test('without a cache directory that can be written, it works as well', async t => {
+  const { home, orlop, files } = await cached(t)
+  await fs.writeFile(path.join(home, 'orlop'), 'in the way')
+  const { code, stdout, stderr } = await orlop('version')
+  t.deepEqual([code, stderr, await files()], [0, '', []])
+  t.true(stdout.includes(version))
+})
+
+for (const { name } of nouns) {
+  test(`the bundle has all that ${name} is made of`, async t => {
+    const { code, stdout, stderr } = await orlop([name, '--help'])
+    t.deepEqual([code, stderr], [0, ''])
+    t.regex(stdout, new RegExp(`^Usage: orlop ${name}`))
+  })
+}
+
 /** A copy of what starts orlop, with the modules of this build. */
 async function copyOfProgram(t: Parameters<typeof temporaryDirectory>[0]): Promise<string> {
   const directory = await temporaryDirectory(t)
@@ -100,5 +146,7 @@ test('without a bundle, and with one older than the modules, the modules run', a
 test('the bundle is of this build, and says whose code is in it', async t => {
   const { mtimeMs } = await fs.stat(bundle)
   t.true(mtimeMs >= (await fs.stat(path.join(projectRoot, 'dist/.tsbuildinfo'))).mtimeMs)
+  // Nothing else is to be read while it is written.
+  t.deepEqual(await fs.readdir(path.dirname(bundle)), ['LICENSES.txt', 'orlop.cjs'])
   t.regex(await fs.readFile(path.join(path.dirname(bundle), 'LICENSES.txt'), 'utf8'), /commander \d/)
 })

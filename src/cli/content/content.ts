@@ -1,33 +1,20 @@
-import type { Register } from '../register.ts'
-import { registerAbort } from './abort.ts'
-import { registerActive } from './active.ts'
-import { registerDelete } from './delete.ts'
-import { registerFetch } from './fetch.ts'
-import { registerFetchBlob } from './fetch-blob.ts'
-import { registerFetchObject } from './fetch-object.ts'
-import { registerGet } from './get.ts'
-import { registerInfo } from './info.ts'
-import { registerIngest } from './ingest.ts'
-import { registerLabel } from './label.ts'
-import { registerList } from './list.ts'
-import { registerPushObject } from './push-object.ts'
+import type { Verb } from '../register.ts'
 
-/** `orlop content …`: each verb in a file of its own. */
-export const registerContent: Register = (noun, context) => {
-  for (const register of [
-    registerList,
-    registerGet,
-    registerInfo,
-    registerIngest,
-    registerActive,
-    registerAbort,
-    registerLabel,
-    registerDelete,
-    registerFetch,
-    registerFetchObject,
-    registerFetchBlob,
-    registerPushObject,
-  ]) {
-    register(noun, context)
-  }
-}
+/** `orlop content …`: each verb in a file of its own, loaded when it is named. */
+export const contentVerbs: readonly Verb[] = [
+  { names: ['list', 'ls'], load: async () => (await import('./list.ts')).registerList },
+  { names: ['get'], load: async () => (await import('./get.ts')).registerGet },
+  { names: ['info'], load: async () => (await import('./info.ts')).registerInfo },
+  { names: ['ingest'], load: async () => (await import('./ingest.ts')).registerIngest },
+  { names: ['active'], load: async () => (await import('./active.ts')).registerActive },
+  { names: ['abort'], load: async () => (await import('./abort.ts')).registerAbort },
+  { names: ['label'], load: async () => (await import('./label.ts')).registerLabel },
+  {
+    names: ['delete', 'del', 'remove', 'rm'],
+    load: async () => (await import('./delete.ts')).registerDelete,
+  },
+  { names: ['fetch'], load: async () => (await import('./fetch.ts')).registerFetch },
+  { names: ['fetch-object'], load: async () => (await import('./fetch-object.ts')).registerFetchObject },
+  { names: ['fetch-blob'], load: async () => (await import('./fetch-blob.ts')).registerFetchBlob },
+  { names: ['push-object'], load: async () => (await import('./push-object.ts')).registerPushObject },
+]

@@ -1,48 +1,28 @@
-import type { Register } from '../register.ts'
-import { registerCat } from './cat.ts'
-import { registerCheck } from './check.ts'
-import { registerConvert } from './convert.ts'
-import { registerDelete } from './delete.ts'
-import { registerDiff } from './diff.ts'
-import { registerExport } from './export.ts'
-import { registerImport } from './import.ts'
-import { registerInspect } from './inspect.ts'
-import { registerLabel } from './label.ts'
-import { registerList } from './list.ts'
-import { registerListFiles } from './ls-files.ts'
-import { registerPin, registerUnpin } from './pin.ts'
-import { registerPlatforms } from './platforms.ts'
-import { registerPrune } from './prune.ts'
-import { registerPull } from './pull.ts'
-import { registerPush } from './push.ts'
-import { registerSize } from './size.ts'
-import { registerTag } from './tag.ts'
-import { registerVerify } from './verify.ts'
+import type { Verb } from '../register.ts'
 
-/** `orlop images …`: each verb in a file of its own. */
-export const registerImages: Register = (noun, context) => {
-  for (const register of [
-    registerPull,
-    registerPush,
-    registerImport,
-    registerExport,
-    registerList,
-    registerCheck,
-    registerVerify,
-    registerInspect,
-    registerListFiles,
-    registerCat,
-    registerDiff,
-    registerSize,
-    registerPlatforms,
-    registerTag,
-    registerConvert,
-    registerLabel,
-    registerPin,
-    registerUnpin,
-    registerDelete,
-    registerPrune,
-  ]) {
-    register(noun, context)
-  }
-}
+/** `orlop images …`: each verb in a file of its own, loaded when it is named. */
+export const imagesVerbs: readonly Verb[] = [
+  { names: ['pull'], load: async () => (await import('./pull.ts')).registerPull },
+  { names: ['push'], load: async () => (await import('./push.ts')).registerPush },
+  { names: ['import'], load: async () => (await import('./import.ts')).registerImport },
+  { names: ['export'], load: async () => (await import('./export.ts')).registerExport },
+  { names: ['list', 'ls'], load: async () => (await import('./list.ts')).registerList },
+  { names: ['check'], load: async () => (await import('./check.ts')).registerCheck },
+  { names: ['verify'], load: async () => (await import('./verify.ts')).registerVerify },
+  { names: ['inspect', 'i'], load: async () => (await import('./inspect.ts')).registerInspect },
+  { names: ['ls-files'], load: async () => (await import('./ls-files.ts')).registerListFiles },
+  { names: ['cat'], load: async () => (await import('./cat.ts')).registerCat },
+  { names: ['diff'], load: async () => (await import('./diff.ts')).registerDiff },
+  { names: ['size'], load: async () => (await import('./size.ts')).registerSize },
+  { names: ['platforms'], load: async () => (await import('./platforms.ts')).registerPlatforms },
+  { names: ['tag'], load: async () => (await import('./tag.ts')).registerTag },
+  { names: ['convert'], load: async () => (await import('./convert.ts')).registerConvert },
+  { names: ['label'], load: async () => (await import('./label.ts')).registerLabel },
+  { names: ['pin'], load: async () => (await import('./pin.ts')).registerPin },
+  { names: ['unpin'], load: async () => (await import('./pin.ts')).registerUnpin },
+  {
+    names: ['delete', 'del', 'remove', 'rm'],
+    load: async () => (await import('./delete.ts')).registerDelete,
+  },
+  { names: ['prune'], load: async () => (await import('./prune.ts')).registerPrune },
+]
