@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import { fromErrno, OrlopError } from '../errors.ts'
+import { Turns } from './turns.ts'
 
 /** Errnos of systems that cannot open or sync a directory; there the rename has to be enough. */
 const noDirectorySync = new Set(['EINVAL', 'EISDIR', 'ENOTSUP', 'EPERM', 'EBADF'])
@@ -13,6 +14,25 @@ export async function syncDirectory(dir: string): Promise<void> {
     await handle.sync()
   } catch (error) {
     if (!noDirectorySync.has(errnoOf(error) ?? '')) throw error
+  }
+}
+
+/** Syncs directories for many who ask at the same time: one sync serves all who asked before it began. */
+export class SharedSyncs {
+  readonly #turns = new Turns()
+  /** Those that have not begun. */
+  readonly #next = new Map<string, Promise<void>>()
+
+  /** Resolves when the names are durable that the directory has now. */
+  sync(dir: string): Promise<void> {
+    const next =
+      this.#next.get(dir) ??
+      this.#turns.run(dir, async () => {
+        this.#next.delete(dir)
+        await syncDirectory(dir)
+      })
+    this.#next.set(dir, next)
+    return next
   }
 }
 
@@ -69,7 +89,7 @@ export async function writeSmallFile(file: string, text: string): Promise<void> 
 export async function replaceFile(file: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
   const next = `${file}.${randomBytes(6).toString('hex')}.tmp`
   try {
-    await writeSynced(next, bytes, mode)
+    await writeSynced(next, bytes, { mode })
     await fs.rename(next, file)
   } catch (error) {
     await fs.rm(next, { force: true }).catch(() => undefined)
@@ -78,9 +98,15 @@ export async function replaceFile(file: string, bytes: Uint8Array | string, mode
   await syncDirectory(path.dirname(file))
 }
 
-async function writeSynced(file: string, bytes: Uint8Array | string, mode: number): Promise<void> {
+/** Makes a file whose bytes are durable, its name not yet. @param date  its mtime and atime; default: now */
+export async function writeSynced(
+  file: string,
+  bytes: Uint8Array | string,
+  { mode = 0o644, date }: { readonly mode?: number; readonly date?: Date } = {},
+): Promise<void> {
   await using handle = await fs.open(file, 'wx', mode)
   await handle.writeFile(bytes)
+  if (date !== undefined) await handle.utimes(date, date)
   await handle.sync()
 }
 

@@ -1,7 +1,7 @@
 import fs, { type FileHandle } from 'node:fs/promises'
 import { type Algorithm, Digester } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
-import { errnoOf, makeDirectory, readSmallFile, writeSmallFile } from './fs-durable.ts'
+import { errnoOf, makeDirectory, readSmallFile, writeSynced } from './fs-durable.ts'
 import { ingestFiles } from './fs-layout.ts'
 import { hashFile } from './hash-file.ts'
 import type { Status } from './types.ts'
@@ -28,9 +28,17 @@ export interface IngestInit extends AbortOptions {
  * ref, another total, files missing or garbled) is dropped and begun anew.
  */
 export async function openIngest(dir: string, init: IngestInit): Promise<OpenIngest> {
-  await makeDirectory(dir)
-  const before = await readStatus(dir)
-  if (before === undefined || !continues(before, init)) return await beginIngest(dir, init)
+  // Where there was no directory nothing need be looked for.
+  if ((await makeDirectory(dir)) === undefined) {
+    const before = await readStatus(dir)
+    if (before !== undefined && continues(before, init)) return await resumeIngest(dir, before, init)
+    await fs.rm(dir, { recursive: true, force: true })
+    await makeDirectory(dir)
+  }
+  return await beginIngest(dir, init)
+}
+
+async function resumeIngest(dir: string, before: Status, init: IngestInit): Promise<OpenIngest> {
   const file = await openData(dir)
   try {
     const digester = new Digester(init.algorithm)
@@ -46,24 +54,45 @@ export async function openIngest(dir: string, init: IngestInit): Promise<OpenIng
 const continues = (before: Status, { ref, total }: IngestInit): boolean =>
   before.ref === ref && (!before.total || !total || before.total === total)
 
-/** Empties the data first and writes the ref last, so that a crash in between leaves nothing that looks whole. */
 async function beginIngest(dir: string, { ref, algorithm, total, now }: IngestInit): Promise<OpenIngest> {
-  const files = ingestFiles(dir)
   const file = await openData(dir)
+  const status = { ref, offset: 0, ...(total !== undefined && { total }), startedAt: now, updatedAt: now }
   try {
-    await file.truncate(0)
-    await writeSmallFile(files.startedAt, now.toISOString())
-    await writeSmallFile(files.updatedAt, now.toISOString())
-    // As in containerd: no file means that the total is not known, and 0 is not told from it.
-    if (total) await writeSmallFile(files.total, String(total))
-    else await fs.rm(files.total, { force: true })
-    await writeSmallFile(files.ref, ref)
-    const status = { ref, offset: 0, ...(total !== undefined && { total }), startedAt: now, updatedAt: now }
+    await writeStatus(dir, status)
     return { file, digester: new Digester(algorithm), status }
   } catch (error) {
     await file.close()
     throw error
   }
+}
+
+/** Writes an ingest as it stands into a directory that does not exist; its bytes are durable then, as after any writer. */
+export async function storeIngest(dir: string, bytes: Uint8Array, status: Status): Promise<void> {
+  await fs.rm(dir, { recursive: true, force: true })
+  await makeDirectory(dir)
+  await writeSynced(ingestFiles(dir).data, bytes)
+  await writeStatus(dir, status)
+}
+
+/**
+ * Into a directory that was made a moment ago, so that nothing is replaced and no file needs another name first. The ref
+ * comes last: an ingest without it, or with a part of it, is none, and so a crash in between leaves nothing that looks
+ * whole.
+ */
+async function writeStatus(dir: string, { ref, total, startedAt, updatedAt }: Status): Promise<void> {
+  const files = ingestFiles(dir)
+  await fs.writeFile(files.startedAt, startedAt.toISOString())
+  await fs.writeFile(files.updatedAt, updatedAt.toISOString())
+  // As in containerd: no file means that the total is not known, and 0 is not told from it.
+  if (total) await fs.writeFile(files.total, String(total))
+  await fs.writeFile(files.ref, ref)
+}
+
+/** Removes the directory of an ingest, by the names that it is known to have; what else is in it goes too. */
+export async function removeIngest(dir: string): Promise<void> {
+  const unlinked = Object.values(ingestFiles(dir)).map(file => fs.unlink(file).catch(() => undefined))
+  await Promise.all(unlinked)
+  await fs.rmdir(dir).catch(() => fs.rm(dir, { recursive: true, force: true }))
 }
 
 async function openData(dir: string): Promise<FileHandle> {

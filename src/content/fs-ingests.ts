@@ -6,16 +6,13 @@ import { algorithmOf, digestOf, encodedOf } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { statusFields } from './fields.ts'
 import { errnoOf, namesIn, readSmallFile } from './fs-durable.ts'
-import { openIngest, readStatus } from './fs-ingest.ts'
+import { openIngest, readStatus, removeIngest, storeIngest } from './fs-ingest.ts'
 import { type FsLayout, ingestFiles } from './fs-layout.ts'
 import type { FsPublisher } from './fs-publish.ts'
 import { FsWriter, type Publish } from './fs-writer.ts'
 import { ifFound } from './if-found.ts'
-import { RefLocks } from './ref-locks.ts'
+import { ingestLocks as locks } from './ref-locks.ts'
 import type { Ingester, IngestManager, Status, Writer, WriterInit } from './types.ts'
-
-/** Of all stores in this process, for two may be open on one directory. Keys are absolute paths. */
-const locks = new RefLocks()
 
 /** What the ingests of a directory need from its store. */
 export interface FsIngestsInit {
@@ -131,6 +128,21 @@ export class FsIngests implements Ingester, IngestManager {
     } catch (error) {
       lock.release()
       throw fromErrno(error, `ingest ${ref} in ${this.#layout.root}`)
+    }
+  }
+
+  /** See `BytesTaker.takeIngest`. */
+  async takeIngest(bytes: Uint8Array, status: Status): Promise<void> {
+    const { ref } = status
+    const dir = this.#layout.ingest(ref)
+    const lock = locks.acquire(dir, ref)
+    try {
+      await storeIngest(dir, bytes, status)
+    } catch (error) {
+      await removeIngest(dir).catch(() => undefined)
+      throw fromErrno(error, `ingest ${ref} in ${this.#layout.root}`)
+    } finally {
+      lock.release()
     }
   }
 }

@@ -2,12 +2,15 @@ import fs from 'node:fs/promises'
 import path from 'node:path'
 import { OrlopError } from '../errors.ts'
 import type { Digest } from '../oci/digest.ts'
-import { errnoOf, makeDurableDirectory, syncDirectory } from './fs-durable.ts'
+import { errnoOf, makeDurableDirectory, SharedSyncs, syncDirectory } from './fs-durable.ts'
 import type { FsLayout } from './fs-layout.ts'
 import { Turns } from './turns.ts'
 
 /** Of all stores in this process, for two may be open on one directory. Keys are absolute paths. */
 const turns = new Turns()
+
+/** Of all stores in this process. Commits that end at the same time share the sync of their directory. */
+const syncs = new SharedSyncs()
 
 /** Gives files their names as blobs, one at a time a digest, and knows which names are durable. */
 export class FsPublisher {
@@ -41,7 +44,7 @@ export class FsPublisher {
       await before()
       await fs.rename(data, file)
       try {
-        await syncDirectory(dir)
+        await syncs.sync(dir)
       } catch (error) {
         this.#durable.delete(dir)
         throw error

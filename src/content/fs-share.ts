@@ -1,11 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import fs from 'node:fs/promises'
-import path from 'node:path'
 import process from 'node:process'
 import { algorithmOf } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
-import { errnoOf, makeDirectory } from './fs-durable.ts'
+import { errnoOf } from './fs-durable.ts'
 import type { FsLayout } from './fs-layout.ts'
+import { staged } from './fs-staging.ts'
 import { digestFile } from './hash-file.ts'
 import type { Provider, Target } from './types.ts'
 
@@ -69,16 +68,15 @@ export async function takeFile(
   put: PutFile,
   options: AbortOptions = {},
 ): Promise<boolean> {
-  const directory = path.join(layout.ingests, `shared-${randomBytes(8).toString('hex')}`)
-  await makeDirectory(directory)
-  try {
-    const data = path.join(directory, 'data')
-    if (!(await shareFile(file, data)) || !(await isRight(data, { digest, size }, options))) return false
-    await put(data)
-    return true
-  } finally {
-    await fs.rm(directory, { recursive: true, force: true })
-  }
+  return staged(layout.ingests, async data => {
+    try {
+      if (!(await shareFile(file, data)) || !(await isRight(data, { digest, size }, options))) return false
+      await put(data)
+      return true
+    } finally {
+      await fs.rm(data, { force: true })
+    }
+  })
 }
 
 async function isRight(

@@ -2,16 +2,18 @@ import type { Stats } from 'node:fs'
 import fs from 'node:fs/promises'
 import { fromErrno, isAlreadyExists, OrlopError } from '../errors.ts'
 import { parseFilters } from '../filters/filter.ts'
-import { type Digest, digestSizes, isAlgorithm, isDigest } from '../oci/digest.ts'
+import { algorithmOf, type Digest, digestOf, digestSizes, isAlgorithm, isDigest } from '../oci/digest.ts'
 import { DigestTable } from '../oci/digest-table.ts'
 import type { AbortOptions } from '../options.ts'
+import type { BytesTaker } from './bytes-taker.ts'
 import { infoFields } from './fields.ts'
-import { eachNameIn, errnoOf, namesIn } from './fs-durable.ts'
+import { eachNameIn, errnoOf, namesIn, writeSynced } from './fs-durable.ts'
 import { FsIngests } from './fs-ingests.ts'
 import { FsLayout } from './fs-layout.ts'
 import { FsPublisher } from './fs-publish.ts'
 import { readRange } from './fs-read.ts'
 import { type FileProvider, type FileTaker, takeFile } from './fs-share.ts'
+import { staged } from './fs-staging.ts'
 import type { Publish } from './fs-writer.ts'
 import { ifFound } from './if-found.ts'
 import { changeLabels, keptLabels } from './labels.ts'
@@ -19,6 +21,7 @@ import type { LeavesLeftovers } from './leftovers.ts'
 import type { ListsDigests } from './lists-digests.ts'
 import { checkRange, rangeOf } from './range.ts'
 import type {
+  CommitOptions,
   ContentStore,
   Info,
   Ingester,
@@ -57,7 +60,9 @@ export interface FsStoreOptions {
  *
  * @see containerd plugins/content/local/store.go
  */
-export class FsStore implements ContentStore, LeavesLeftovers, ListsDigests, FileProvider, FileTaker {
+export class FsStore
+  implements ContentStore, LeavesLeftovers, ListsDigests, FileProvider, FileTaker, BytesTaker
+{
   readonly #layout: FsLayout
   readonly #publisher: FsPublisher
   readonly #ingests: FsIngests
@@ -176,6 +181,35 @@ export class FsStore implements ContentStore, LeavesLeftovers, ListsDigests, Fil
     return takeFile(this.#layout, file, target, put, options).catch(error => {
       throw fromErrno(error, `content ${digest}`)
     })
+  }
+
+  async takeBytes(
+    bytes: Uint8Array,
+    digest: Digest,
+    options: Pick<CommitOptions, 'labels' | 'signal'> = {},
+  ): Promise<void> {
+    if (!isDigest(digest))
+      throw new OrlopError('INVALID_ARGUMENT', `digest ${JSON.stringify(digest)}: is none`)
+    const actual = digestOf(bytes, algorithmOf(digest))
+    if (actual !== digest)
+      throw new OrlopError('FAILED_PRECONDITION', `content ${digest}: its bytes are ${actual}`)
+    try {
+      await staged(this.#layout.ingests, async file => {
+        // Read-only from the start, as in `FsWriter`: nothing of the blob remains to be made durable but its name.
+        await writeSynced(file, bytes, {
+          mode: process.platform === 'win32' ? 0o666 : 0o444,
+          date: this.#now(),
+        })
+        options.signal?.throwIfAborted()
+        await this.#publish(file, digest, options)
+      })
+    } catch (error) {
+      throw fromErrno(error, `content ${digest} in ${this.#layout.root}`)
+    }
+  }
+
+  takeIngest(bytes: Uint8Array, status: Status): Promise<void> {
+    return this.#ingests.takeIngest(bytes, status)
   }
 
   removeLeftovers(options?: AbortOptions): Promise<number> {

@@ -1,11 +1,11 @@
-import fs, { type FileHandle } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { fromErrno, OrlopError } from '../errors.ts'
 import { algorithmOf, type Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import { FsAppender } from './fs-append.ts'
 import { writeSmallFile } from './fs-durable.ts'
-import type { OpenIngest } from './fs-ingest.ts'
+import { type OpenIngest, removeIngest } from './fs-ingest.ts'
 import { ingestFiles } from './fs-layout.ts'
 import { digestFile } from './hash-file.ts'
 import type { RefHolder, RefLock } from './ref-locks.ts'
@@ -187,7 +187,7 @@ export class FsWriter implements Writer, RefHolder {
 
   /** Removes the ingest. The blob is safe by now, and leftovers do no harm: the next writer of the ref begins anew. */
   async #forget(): Promise<void> {
-    await fs.rm(this.#dir, { recursive: true, force: true }).catch(() => undefined)
+    await removeIngest(this.#dir).catch(() => undefined)
   }
 
   /** For errors of the file system: of which one. */

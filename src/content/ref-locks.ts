@@ -4,6 +4,8 @@ import type { Status } from './types.ts'
 /** Who holds a ref: a writer that can tell its state, and that can be told that its ingest is gone. */
 export interface RefHolder {
   readonly status: Status
+  /** True while the ingest is nowhere but in this writer. */
+  readonly pending?: boolean
   /** The ingest was thrown away; whatever the writer does next fails. */
   abandon(): void
 }
@@ -50,8 +52,18 @@ export class RefLocks {
     return this.#held.has(key)
   }
 
+  /** The writers that hold keys which begin so, in no order, with the rest of their keys. */
+  *holders(prefix: string): Generator<readonly [rest: string, holder: RefHolder]> {
+    for (const [key, { holder }] of this.#held) {
+      if (holder !== undefined && key.startsWith(prefix)) yield [key.slice(prefix.length), holder]
+    }
+  }
+
   /** The writer that holds a key, once it is open. */
   holder(key: string): RefHolder | undefined {
     return this.#held.get(key)?.holder
   }
 }
+
+/** Of the directories in `ingest/`, by absolute paths: of all stores in this process, for two may be open on one. */
+export const ingestLocks = new RefLocks()

@@ -1,22 +1,27 @@
+import { isBytesTaker, smallSize } from '../content/bytes-taker.ts'
 import { ifFound } from '../content/if-found.ts'
-import type { Info, Writer, WriterInit } from '../content/types.ts'
+import type { Status, Writer, WriterInit } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
+import { algorithmOf } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import type { IngestRecord } from './codec.ts'
 import type { KnownParts } from './content-parts.ts'
 import {
   blobRecord,
   type ContentScope,
+  checkLease,
   forgetIngest,
+  hasLease,
   holdBlob,
   ingestRecord,
   isOffered,
   recordIngest,
 } from './content-records.ts'
-import { NamespacedWriter } from './content-writer.ts'
+import { NamespacedWriter, type NamespacedWriterInit } from './content-writer.ts'
+import { HeldWriter } from './held-writer.ts'
 
 /**
- * Opens an ingest of a namespace. The record comes before the bytes: a collection keeps only what has one.
+ * Opens an ingest of a namespace. Its record comes before its bytes are on the disk: a collection keeps only what has one.
  *
  * @throws INVALID_ARGUMENT  an empty ref
  * @throws UNAVAILABLE  the ref is held
@@ -34,20 +39,13 @@ export async function openIngestWriter(
   if (ref === '') throw new OrlopError('INVALID_ARGUMENT', 'writer: the ref is empty')
   const lock = parts.locks.acquire(`${scope.namespace}/${ref}`, ref)
   try {
-    const writer = await parts.gate.shared(
-      async () => {
-        const { record, isNew, there } = await openRecord(parts, scope, init, { signal })
-        const { backendRef } = record
-        try {
-          const inner = record.shared ? undefined : await openBackend(parts, backendRef, init, { signal })
-          return new NamespacedWriter({ parts, scope, init, lock, backendRef, inner, there })
-        } catch (error) {
-          if (isNew) await rollBack(parts, scope, ref, backendRef)
-          throw error
-        }
-      },
-      { signal },
-    )
+    const open = async (): Promise<NamespacedWriter> => {
+      const digest = init.expected?.digest
+      const there = digest === undefined ? undefined : await ifFound(parts.backend.info(digest, { signal }))
+      const opening = { parts, scope, init, lock, there }
+      return (await openHeld(opening)) ?? (await openStored(opening, { signal }))
+    }
+    const writer = await parts.gate.shared(open, { signal })
     lock.attach(writer)
     return writer
   } catch (error) {
@@ -56,20 +54,92 @@ export async function openIngestWriter(
   }
 }
 
+/** What a writer is opened with. */
+type Opening = Pick<NamespacedWriterInit, 'parts' | 'scope' | 'init' | 'lock' | 'there'>
+
+/** A writer with an ingest on the disk, or on bytes that are here and shared. */
+async function openStored(opening: Opening, options: AbortOptions): Promise<NamespacedWriter> {
+  const { parts, scope, init } = opening
+  const { record, isNew } = await openRecord(opening, options)
+  const { backendRef } = record
+  try {
+    const inner = record.shared ? undefined : await openBackend(parts, backendRef, init, options)
+    return new NamespacedWriter({ ...opening, backendRef, inner })
+  } catch (error) {
+    if (isNew) await rollBack(parts, scope, init.ref, backendRef)
+    throw error
+  }
+}
+
+/**
+ * A writer that holds a small blob in memory, where nothing of it is here yet; `undefined` where it cannot be.
+ *
+ * Nothing is recorded: there is nothing on the disk that a collection could take, and the commit asks for the lease again.
+ */
+async function openHeld({ parts, scope, init, lock, there }: Opening): Promise<NamespacedWriter | undefined> {
+  const { backend, database, gate, now } = parts
+  const { ref, expected: { digest, size: total } = {} } = init
+  if (there !== undefined || total === undefined || total > smallSize || !isBytesTaker(backend))
+    return undefined
+  const known = await database.view(async view => {
+    await checkLease(view, scope)
+    return ingestRecord(view, scope.namespace, ref)
+  })
+  if (known !== undefined) return undefined
+  let backendRef = ref
+  const keep = (bytes: Uint8Array, status: Status): Promise<void> =>
+    gate.shared(async () => {
+      const { startedAt } = status
+      const { record, isNew } = await database.update(async tx => {
+        // One whose lease is gone keeps its bytes all the same, for a day.
+        const holder = (await hasLease(tx, scope)) ? scope : { namespace: scope.namespace }
+        return recordIngest(tx, holder, { ref, expected: digest, total, shared: false, now: startedAt })
+      })
+      backendRef = record.backendRef
+      try {
+        await backend.takeIngest(bytes, { ...status, ref: backendRef })
+      } catch (error) {
+        if (isNew) await rollBack(parts, scope, ref, backendRef)
+        throw error
+      }
+    })
+  const held = new HeldWriter({
+    ref,
+    algorithm: digest === undefined ? 'sha256' : algorithmOf(digest),
+    total,
+    now,
+    take: (bytes, actual, options) => backend.takeBytes(bytes, actual, options),
+    keep,
+    reopen: options => openBackend(parts, backendRef, init, options),
+    forget: async () => {
+      await rollBack(parts, scope, ref, backendRef)
+      await backend.abort(backendRef)
+    },
+  })
+  return new NamespacedWriter({
+    parts,
+    scope,
+    init,
+    lock,
+    // It has one when it becomes an ingest.
+    get backendRef() {
+      return backendRef
+    },
+    inner: held,
+    there: undefined,
+  })
+}
+
 interface OpenedRecord {
   readonly record: IngestRecord
   readonly isNew: boolean
-  /** The blob with the expected digest, when the store beneath has it. */
-  readonly there: Info | undefined
 }
 
 async function openRecord(
-  { backend, database, policy, now }: KnownParts,
-  scope: ContentScope,
-  { ref, expected: { digest, size } = {} }: WriterInit,
+  { parts: { database, policy, now }, scope, init, there }: Opening,
   options: AbortOptions,
 ): Promise<OpenedRecord> {
-  const there = digest === undefined ? undefined : await ifFound(backend.info(digest, options))
+  const { ref, expected: { digest, size } = {} } = init
   const at = now()
   const opened = await database.update(async tx => {
     const known = digest === undefined ? undefined : await blobRecord(tx, scope.namespace, digest)
@@ -82,7 +152,7 @@ async function openRecord(
     const shared = fits && (policy === 'shared' || (await isOffered(tx, there.digest)))
     return recordIngest(tx, scope, { ref, expected: digest, total: size, shared, now: at })
   }, options)
-  if (opened !== undefined) return { ...opened, there }
+  if (opened !== undefined) return opened
   throw new OrlopError('ALREADY_EXISTS', `content ${digest}: namespace ${scope.namespace} has it already`)
 }
 

@@ -130,6 +130,8 @@ export async function forgetIngest(
   ref: string,
 ): Promise<IngestRecord | undefined> {
   const record = await ingestRecord(tx, namespace, ref)
+  // One that was only held in memory; a change would be written for nothing.
+  if (record === undefined) return undefined
   tx.delete(ingestKey(namespace, ref))
   if (lease !== undefined) deleteLeaseResource(tx, namespace, lease, { type: 'ingests', id: ref })
   return record
@@ -170,8 +172,12 @@ export async function holdBlob(
   if (lease !== undefined) await addLeaseResource(tx, namespace, lease, { type: 'content', id: digest })
 }
 
+/** False when the scope's lease is gone. */
+export const hasLease = async (view: View, { namespace, lease }: ContentScope): Promise<boolean> =>
+  lease === undefined || (await view.get(leaseKey(namespace, lease))) !== undefined
+
 /** Refuses a lease that is gone. @throws NOT_FOUND  it is */
-export async function checkLease(view: View, { namespace, lease }: ContentScope): Promise<void> {
-  if (lease === undefined || (await view.get(leaseKey(namespace, lease))) !== undefined) return
-  throw new OrlopError('NOT_FOUND', `lease ${JSON.stringify(lease)} does not exist`)
+export async function checkLease(view: View, scope: ContentScope): Promise<void> {
+  if (await hasLease(view, scope)) return
+  throw new OrlopError('NOT_FOUND', `lease ${JSON.stringify(scope.lease)} does not exist`)
 }

@@ -7,6 +7,7 @@ import type { Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
 import type { KnownParts } from './content-parts.ts'
 import { type ContentScope, checkLease, recordBlob } from './content-records.ts'
+import { HeldWriter } from './held-writer.ts'
 import { checkLabels } from './labels.ts'
 
 /** What a `NamespacedWriter` is made from. */
@@ -16,14 +17,15 @@ export interface NamespacedWriterInit {
   readonly init: WriterInit
   readonly lock: RefLock
   readonly backendRef: string
-  /** The writer beneath; absent: the bytes are `there`, in a blob that is shared. */
-  readonly inner: Writer | undefined
+  /** The writer beneath, or one that holds the bytes; absent: the bytes are `there`, in a blob that is shared. */
+  readonly inner: Writer | HeldWriter | undefined
   readonly there: Info | undefined
 }
 
 /**
  * The writer of `NamespacedContent`.
  *
+ * A small blob is held in memory on the way, see `HeldWriter`.
  * When the bytes are here for another namespace it starts complete and writes nothing ("virtual"); a write or a reset makes
  * it a real one, with a copy of those bytes. A commit first makes the bytes durable beneath, then writes the record, and
  * no collection comes between.
@@ -87,8 +89,13 @@ export class NamespacedWriter implements Writer, RefHolder {
     })
   }
 
+  get pending(): boolean {
+    return this.#init.inner instanceof HeldWriter && this.#init.inner.pending
+  }
+
   abandon(): void {
     this.#abandoned = true
+    if (this.pending && this.#init.inner instanceof HeldWriter) this.#init.inner.drop()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,20 +107,26 @@ export class NamespacedWriter implements Writer, RefHolder {
       const { ref } = this.#init.init
       if (!this.#open)
         throw new OrlopError('FAILED_PRECONDITION', `ingest ${ref}: ${name} on a closed writer`)
+      if (name !== 'commit') this.#refuseAborted()
       return await work()
     })
+  }
+
+  #refuseAborted(): void {
+    if (this.#abandoned) throw new OrlopError('ABORTED', `ingest ${this.#init.init.ref}: was aborted`)
   }
 
   async #commit(options: CommitOptions): Promise<{ readonly digest: Digest; readonly size: number }> {
     const { parts, scope, init } = this.#init
     const { ref } = init
     options.signal?.throwIfAborted()
-    if (this.#abandoned) throw new OrlopError('ABORTED', `ingest ${ref}: was aborted`)
+    this.#refuseAborted()
     checkLabels(`ingest ${ref}`, options.labels ?? {})
     // Asked before the bytes move, so that they stay with the ingest when it is gone.
     await parts.database.view(view => checkLease(view, scope))
     const size = this.offset
     const digest = await this.#commitBytes(options)
+    this.#refuseAborted()
     const blob = { ref, digest, size, labels: keptLabels(options.labels), now: parts.now() }
     const isNew = await parts.database.update(tx => recordBlob(tx, scope, blob))
     if (this.#inner === undefined) await this.#dropLeftovers()

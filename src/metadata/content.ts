@@ -146,6 +146,8 @@ export class NamespacedContent implements ContentStore, FileProvider, FileTaker 
   async status(ref: string, options: AbortOptions = {}): Promise<Status> {
     options.signal?.throwIfAborted()
     if (ref === '') throw noIngest(this.#scope.namespace, ref)
+    const holder = this.#parts.locks.holder(`${this.#scope.namespace}/${ref}`)
+    if (holder?.pending) return holder.status
     const record = await this.#parts.database.view(view => ingestRecord(view, this.#scope.namespace, ref))
     const status = record === undefined ? undefined : await this.#statusOf(ref, record, options)
     if (status === undefined) throw noIngest(this.#scope.namespace, ref)
@@ -167,18 +169,26 @@ export class NamespacedContent implements ContentStore, FileProvider, FileTaker 
   }
 
   async *#statuses(matches: ReturnType<typeof parseFilters>, options: AbortOptions): AsyncGenerator<Status> {
-    const found = await this.#parts.database.view(async view => {
-      const list: Array<readonly [string, IngestRecord]> = []
-      for await (const { key, value } of view.range(kindPrefix(this.#scope.namespace, 'ingest'), options)) {
+    const { database, locks } = this.#parts
+    const { namespace } = this.#scope
+    // Before the records are read, so that one that gets its record meanwhile is in one of the two.
+    const found = new Map<string, IngestRecord | undefined>()
+    for (const [ref, { pending }] of locks.holders(`${namespace}/`)) {
+      if (pending && matches(statusFields({ ref }))) found.set(ref, undefined)
+    }
+    await database.view(async view => {
+      for await (const { key, value } of view.range(kindPrefix(namespace, 'ingest'), options)) {
         const parsed = parseKey(key)
-        if (parsed?.kind === 'ingest' && matches(statusFields(parsed))) {
-          list.push([parsed.ref, decode(key, value, readIngestRecord)])
-        }
+        if (parsed?.kind !== 'ingest' || !matches(statusFields(parsed))) continue
+        found.set(parsed.ref, decode(key, value, readIngestRecord))
       }
-      return list
     })
-    for (const [ref, record] of found) {
-      const status = await this.#statusOf(ref, record, options)
+    for (const [ref, record] of [...found].sort(([a], [b]) =>
+      Buffer.compare(Buffer.from(a), Buffer.from(b)),
+    )) {
+      const status = await (record
+        ? this.#statusOf(ref, record, options)
+        : ifFound(this.status(ref, options)))
       if (status !== undefined) yield status
     }
   }
@@ -186,6 +196,12 @@ export class NamespacedContent implements ContentStore, FileProvider, FileTaker 
   async abort(ref: string, options: AbortOptions = {}): Promise<void> {
     const { namespace } = this.#scope
     if (ref === '') throw noIngest(namespace, ref)
+    const holder = this.#parts.locks.holder(`${namespace}/${ref}`)
+    if (holder?.pending) {
+      options.signal?.throwIfAborted()
+      holder.abandon()
+      return
+    }
     const record = await this.#parts.database.update(async tx => {
       const found = await forgetIngest(tx, this.#scope, ref)
       // Thrown in here: a lease that holds the ref for an ingest to come must go on holding it.

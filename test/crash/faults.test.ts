@@ -26,6 +26,7 @@ const survives = test.macro({
 })
 
 test.serial(survives, 'commit', 40)
+test.serial(survives, 'small commit', 20)
 test.serial(survives, 'pull', 100)
 test.serial(survives, 'collect', 10)
 test.serial(survives, 'repair', 40)

@@ -11,7 +11,12 @@ import { all, providerOf, randomBytes, targetOf } from '../support/bytes.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
 
 const child = path.join(import.meta.dirname, '../support/copy-until-killed.js')
-const blobs = ['one', 'two'].map(name => ({ name, bytes: randomBytes(name, 300_000) }))
+const blobs = Object.entries({ one: 300_000, two: 300_000, small: 3_000 }).map(([name, size]) => ({
+  name,
+  bytes: randomBytes(name, size),
+}))
+/** Steps of the small blob, which is the last. */
+const smallSteps = 10
 
 /** The lines that the child has printed until it was killed or done. */
 const run = async (root: string, step: number): Promise<string[]> => {
@@ -29,8 +34,9 @@ const run = async (root: string, step: number): Promise<string[]> => {
 test('a process killed at any step of a copy into a namespace loses nothing that it acknowledged', async t => {
   const steps = Number((await run(await temporaryDirectory(t), 0)).at(-1))
   t.true(steps > 50, `${steps} steps`)
-  // The first blob takes half of them and meets fresh directories; the second stands for the rest.
-  for (let step = 1; step <= steps; step += step < steps / 2 ? 3 : 2) {
+  // The first blob takes half of them and meets fresh directories; the second stands for the rest of its size.
+  const stride = (step: number) => (step > steps - smallSteps ? 1 : step < steps / 2 ? 3 : 2)
+  for (let step = 1; step <= steps; step += stride(step)) {
     const root = await temporaryDirectory(t)
     const acknowledged = await run(root, step)
     const database = new Database(await openLevel(path.join(root, 'metadata')))
