@@ -1,8 +1,11 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
+import process from 'node:process'
 import test from 'ava'
 import { digestOf } from '../../src/oci/digest.ts'
+import { randomBytes } from '../support/bytes.ts'
 import { cells, cliOn, linesOf } from '../support/cli.ts'
+import { orlopProgram, run as runProgram } from '../support/run.ts'
 import { blobFile } from '../support/store.ts'
 import { storedIngests } from '../support/store-files.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
@@ -22,6 +25,17 @@ test('orlop content ingest takes stdin and files, and prints the digest', async 
     digest: digestOf('json'),
   })
   t.is((await run(`content label ${digestOf('json')}`)).stdout, 'k=v\n')
+})
+
+test('orlop content ingest takes a large file, and one that is redirected from where it stands', async t => {
+  const { root } = await cliOn(t)
+  const file = path.join(await temporaryDirectory(t), 'file')
+  const bytes = randomBytes('file', 3 * 1024 * 1024 + 17)
+  await fs.writeFile(file, bytes)
+  const script = `"$@" a "$0" && { head -c 100000 >/dev/null; "$@" b; } <"$0"`
+  const words = [process.execPath, orlopProgram, 'content', 'ingest', '--root', root]
+  const { stdout } = await runProgram('sh', ['-c', script, file, ...words])
+  t.deepEqual(stdout.split('\n'), [digestOf(bytes), digestOf(bytes.subarray(100_000)), ''])
 })
 
 test('orlop content ingest of what is there succeeds, as in ctr', async t => {

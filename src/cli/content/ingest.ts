@@ -1,12 +1,10 @@
-import fs from 'node:fs/promises'
-import process from 'node:process'
-import type { Readable } from 'node:stream'
 import { openWriter } from '../../content/blob.ts'
 import type { ContentStore, Labels, Writer, WriterInit } from '../../content/types.ts'
-import { fromErrno, isAlreadyExists, OrlopError } from '../../errors.ts'
+import { isAlreadyExists, OrlopError } from '../../errors.ts'
 import { algorithmOf, type Digest, Digester, parseDigest } from '../../oci/digest.ts'
 import { byteCount, collect, newLabels } from '../arguments.ts'
 import type { Register } from '../register.ts'
+import { openInput } from './input.ts'
 
 interface IngestOptions {
   readonly expectedDigest?: string
@@ -29,16 +27,11 @@ export const registerIngest: Register = (noun, { out, signal, scope, options: gl
       const labels = newLabels(options.label)
       const expected = { digest, size: options.expectedSize }
       // Before the writer: a file that is not there must not leave an ingest behind.
-      const input = await openInput(file)
-      signal.addEventListener('abort', () => input.destroy(), { once: true })
-      try {
-        const { content } = await scope()
-        const stored = await ingest(content, { ref, expected, labels }, bytesOf(input, file, signal), signal)
-        if (global.json) out.json({ digest: stored })
-        else if (!global.quiet) out.line(stored)
-      } finally {
-        input.destroy()
-      }
+      await using input = await openInput(file, { signal })
+      const { content } = await scope()
+      const stored = await ingest(content, { ref, expected, labels }, input.bytes, signal)
+      if (global.json) out.json({ digest: stored })
+      else if (!global.quiet) out.line(stored)
     })
 }
 
@@ -96,30 +89,3 @@ const otherBytes = (ref: string, how: string): OrlopError =>
     'FAILED_PRECONDITION',
     `ingest ${ref}: an earlier try with this ref took something else: ${how}; "orlop content abort ${ref}" drops them`,
   )
-
-async function openInput(file: string | undefined): Promise<Readable> {
-  if (file === undefined || file === '-') return process.stdin
-  try {
-    const handle = await fs.open(file)
-    const stats = await handle.stat()
-    if (!stats.isDirectory()) return handle.createReadStream({ highWaterMark: 1 << 20 })
-    await handle.close()
-  } catch (error) {
-    throw fromErrno(error, `file ${file}`)
-  }
-  throw new OrlopError('INVALID_ARGUMENT', `file ${file}: is a directory`)
-}
-
-async function* bytesOf(
-  input: Readable,
-  file: string | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of input) yield chunk as Uint8Array // both streams give bytes while no encoding is set
-  } catch (error) {
-    signal.throwIfAborted()
-    throw fromErrno(error, file === undefined ? 'stdin' : `file ${file}`)
-  }
-  signal.throwIfAborted()
-}
