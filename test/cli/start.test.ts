@@ -3,7 +3,7 @@ import path from 'node:path'
 import test from 'ava'
 import { nouns } from '../../src/cli/nouns.ts'
 import { version } from '../../src/version.ts'
-import { orlop, projectRoot, run } from '../support/run.ts'
+import { cleanEnvironment, orlop, projectRoot, run } from '../support/run.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
 
 const bundle = path.join(projectRoot, 'dist/bundle/orlop.cjs')
@@ -143,10 +143,52 @@ test('without a bundle, and with one older than the modules, the modules run', a
   t.true((await run(process.execPath, [program, 'version'], { env })).stdout.includes(version))
 })
 
+/** Runs `orlop images list` of a copy that has packages of its own; the outcome. */
+async function listWith(
+  t: Parameters<typeof temporaryDirectory>[0],
+  packages: (modules: string) => Promise<void>,
+) {
+  const directory = await temporaryDirectory(t)
+  for (const part of ['bin', 'dist/bundle']) {
+    await fs.cp(path.join(projectRoot, part), path.join(directory, part), { recursive: true })
+  }
+  const modules = path.join(directory, 'node_modules')
+  await fs.mkdir(modules)
+  await packages(modules)
+  const program = path.join(directory, 'bin/orlop.js')
+  const root = path.join(directory, 'root')
+  return run(process.execPath, [program, 'images', 'list', '--root', root], {
+    env: { ...cleanEnvironment, XDG_CACHE_HOME: directory },
+  })
+}
+
+const installed = (name: string): string => path.join(projectRoot, 'node_modules', name)
+
+test('the database is found beside level, by package managers that do not hoist', async t => {
+  const { code, stderr } = await listWith(t, modules =>
+    fs.symlink(installed('level'), path.join(modules, 'level')),
+  )
+  t.deepEqual([code, stderr], [0, ''])
+})
+
+test('a release of the database other than the bundled one is used whole', async t => {
+  const { code, stderr } = await listWith(t, async modules => {
+    await fs.mkdir(path.join(modules, 'classic-level'))
+    await fs.writeFile(path.join(modules, 'classic-level/package.json'), '{"version":"0.0.1"}')
+    await fs.mkdir(path.join(modules, 'level'))
+    const level = `process.stderr.write('as it is installed'); module.exports = require(${JSON.stringify(installed('level'))})`
+    await fs.writeFile(path.join(modules, 'level/index.js'), level)
+  })
+  t.deepEqual([code, stderr], [0, 'as it is installed'])
+})
+
 test('the bundle is of this build, and says whose code is in it', async t => {
   const { mtimeMs } = await fs.stat(bundle)
   t.true(mtimeMs >= (await fs.stat(path.join(projectRoot, 'dist/.tsbuildinfo'))).mtimeMs)
   // Nothing else is to be read while it is written.
   t.deepEqual(await fs.readdir(path.dirname(bundle)), ['LICENSES.txt', 'orlop.cjs'])
-  t.regex(await fs.readFile(path.join(path.dirname(bundle), 'LICENSES.txt'), 'utf8'), /commander \d/)
+  t.regex(
+    await fs.readFile(path.join(path.dirname(bundle), 'LICENSES.txt'), 'utf8'),
+    /classic-level \d[\s\S]*commander \d/,
+  )
 })
