@@ -1,6 +1,7 @@
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
+import type { BufferSource } from './buffers.ts'
 
 /** String labels of a record. An empty value is never stored: setting one removes the key, as in containerd. */
 export type Labels = Readonly<Record<string, string>>
@@ -14,6 +15,11 @@ export interface ReadOptions extends AbortOptions {
   readonly offset?: number | undefined
   /** Number of bytes; default, and when it reaches past the end: to the end. */
   readonly length?: number | undefined
+  /**
+   * Where chunks may be taken from, for who uses their memory again; default: new memory. Whoever asks for it may not hand
+   * the chunks on to somebody who keeps them.
+   */
+  readonly buffers?: BufferSource | undefined
 }
 
 /** Anywhere bytes can come from: memory, disk, registry, archive, bucket. */

@@ -1,5 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf'
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import { Buffers } from '../content/buffers.ts'
 import type { Info, Status } from '../content/types.ts'
 import { OrlopError } from '../errors.ts'
 import { labelsChangeOf } from '../metadata/field-path.ts'
@@ -22,6 +23,9 @@ const listBlock = 100
 
 /** Bytes in one message of a read; a client that does not read keeps that much waiting. */
 const chunkSize = 256 * 1024
+
+/** Chunks of blobs on their way to clients. */
+const buffers = new Buffers(chunkSize, 16)
 
 /** The content service. @see containerd plugins/services/content/contentserver */
 export const contentService = (parts: ServiceParts, ahead = new ReadAhead()): Service =>
@@ -113,21 +117,22 @@ async function* read(
   if (length === 0) return
   let sent = 0
   const piece = { namespace: namespaceOf(call), digest, size, offset, length }
-  for await (const bytes of ahead.read(content, piece, call)) {
+  for await (const bytes of ahead.read(content, piece, { signal: call.signal, buffers })) {
     for (let at = 0; at < bytes.byteLength; at += chunkSize) {
       const data = bytes.subarray(at, at + chunkSize)
       // Counted from where the read began, as in containerd.
-      yield encodedRead(sent, data)
+      const isLast = at + chunkSize >= bytes.byteLength
+      yield encodedRead(sent, data, isLast ? () => buffers.give(bytes) : undefined)
       sent += data.byteLength
     }
   }
 }
 
 /** A ReadContentResponse whose data stays where it is. */
-function encodedRead(offset: number, data: Uint8Array): Encoded {
+function encodedRead(offset: number, data: Uint8Array, onSent?: () => void): Encoded {
   const { field } = ReadContentResponseSchema
   const head = new BinaryWriter()
   if (offset > 0) head.tag(field.offset.number, WireType.Varint).int64(offset)
   head.tag(field.data.number, WireType.LengthDelimited).uint32(data.byteLength)
-  return new Encoded(head.finish(), data)
+  return new Encoded([head.finish(), data], onSent)
 }

@@ -1,8 +1,9 @@
 import type { DescMethod } from '@bufbuild/protobuf'
 import { OrlopError } from '../errors.ts'
+import { bytesOf } from './grpc/frame.ts'
 import type { Route } from './grpc/server.ts'
 import type { CallEnd, CallStream } from './grpc/stream.ts'
-import { type Call, decode, encodeAnswer, pathOf, type Service } from './rpc.ts'
+import { type Call, decode, type Encoded, encodeAnswer, pathOf, type Service } from './rpc.ts'
 import type { Running } from './running.ts'
 import { originalTrailer, toStatus } from './status.ts'
 
@@ -69,7 +70,7 @@ type Answer = (stream: CallStream, call: Call) => Promise<readonly Uint8Array[]>
 function answerOf(method: DescMethod, work: unknown, { maxMessage }: HandlerOptions): Answer {
   const { input, output, methodKind } = method
   const name = `${method.parent.typeName}/${method.name}`
-  const encode = (value: unknown): readonly Uint8Array[] => checkSize(encodeAnswer(output, value), maxMessage)
+  const encode = (value: unknown): Encoded => checkSize(encodeAnswer(output, value), maxMessage)
   const read = (bytes: Buffer): unknown => {
     try {
       return decode(input, bytes)
@@ -83,13 +84,16 @@ function answerOf(method: DescMethod, work: unknown, { maxMessage }: HandlerOpti
     return read(message)
   }
   const sendAll = async (stream: CallStream, values: AsyncIterable<unknown>): Promise<[]> => {
-    for await (const value of values) await stream.send(encode(value))
+    for await (const value of values) {
+      const { parts, onSent } = encode(value)
+      await stream.send(parts, onSent)
+    }
     return []
   }
   switch (methodKind) {
     case 'unary': {
       const run = work as (request: unknown, call: Call) => Promise<unknown> // by `Methods`, as the two below
-      return async (stream, call) => encode(await run(await only(stream), call))
+      return async (stream, call) => encode(await run(await only(stream), call)).parts
     }
     case 'server_streaming': {
       const run = work as (request: unknown, call: Call) => AsyncIterable<unknown>
@@ -104,9 +108,9 @@ function answerOf(method: DescMethod, work: unknown, { maxMessage }: HandlerOpti
   }
 }
 
-function checkSize(parts: readonly Uint8Array[], limit: number): readonly Uint8Array[] {
-  const bytes = parts.reduce((sum, { byteLength }) => sum + byteLength, 0)
-  if (bytes <= limit) return parts
+function checkSize(message: Encoded, limit: number): Encoded {
+  const bytes = bytesOf(message.parts)
+  if (bytes <= limit) return message
   throw new OrlopError('RESOURCE_EXHAUSTED', `message: has ${bytes} bytes, of which ${limit} can be sent`)
 }
 

@@ -42,12 +42,12 @@ export class ReadAhead {
   async *read(
     content: Provider,
     { namespace, digest, size, offset, length }: Piece,
-    { signal }: Pick<ReadOptions, 'signal'>,
+    { signal, buffers }: Pick<ReadOptions, 'signal' | 'buffers'>,
   ): AsyncGenerator<Uint8Array, void, undefined> {
     const target = { digest, size, mediaType: '' }
     const reading = length <= smallRead ? this.#follow(`${namespace} ${digest}`) : undefined
     if (reading === undefined) {
-      yield* content.read(target, { offset, length, signal })
+      yield* content.read(target, { offset, length, signal, buffers })
       return
     }
     const goesOn = reading.next === offset && offset > 0

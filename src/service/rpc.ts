@@ -50,9 +50,12 @@ export const service = <S extends DescService>(desc: S, methods: Methods<S>): Se
 /** A message whose bytes are made already: large ones, that would be copied twice otherwise. */
 export class Encoded {
   readonly parts: readonly Uint8Array[]
+  /** Called when the bytes have left this process; never, when they have not. */
+  readonly onSent: (() => void) | undefined
 
-  constructor(...parts: readonly Uint8Array[]) {
+  constructor(parts: readonly Uint8Array[], onSent?: () => void) {
     this.parts = parts
+    this.onSent = onSent
   }
 }
 
@@ -64,7 +67,7 @@ export const decode = <D extends DescMessage>(desc: D, bytes: Uint8Array): Messa
   fromBinary(desc, bytes, { readUnknownFields: false })
 
 /** The bytes of an answer, of methods that were found by name. */
-export const encodeAnswer = (desc: DescMessage, answer: unknown): readonly Uint8Array[] =>
+export const encodeAnswer = (desc: DescMessage, answer: unknown): Encoded =>
   answer instanceof Encoded
-    ? answer.parts
-    : [toBinary(desc, create(desc, answer as MessageInitShape<DescMessage>))] // `Methods` holds its functions to this type
+    ? answer
+    : new Encoded([toBinary(desc, create(desc, answer as MessageInitShape<DescMessage>))]) // `Methods` holds its functions to this type

@@ -16,7 +16,7 @@ import { withFate } from '../fate.ts'
 import { CallError } from '../grpc/call-error.ts'
 import { GrpcClient } from '../grpc/client.ts'
 import type { ClientCall } from '../grpc/client-call.ts'
-import { callWindow, maxMessageSize } from '../limits.ts'
+import { answerWindow, maxMessageSize } from '../limits.ts'
 import { headersOf } from '../parts.ts'
 import { decode, Encoded, pathOf } from '../rpc.ts'
 import { socketPath } from '../socket.ts'
@@ -41,7 +41,7 @@ export class Connection implements Disposable {
     this.address = socketPath(address)
     this.#client = new GrpcClient(() => net.connect(this.address), {
       message: maxMessageSize,
-      window: callWindow,
+      window: answerWindow,
     })
   }
 

@@ -210,5 +210,5 @@ function encodedWrite(offset: number, data: Uint8Array): Encoded {
   head.tag(field.action.number, WireType.Varint).int32(WriteAction.WRITE)
   if (offset > 0) head.tag(field.offset.number, WireType.Varint).int64(offset)
   head.tag(field.data.number, WireType.LengthDelimited).uint32(data.byteLength)
-  return new Encoded(head.finish(), data)
+  return new Encoded([head.finish(), data])
 }

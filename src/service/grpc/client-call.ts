@@ -1,9 +1,10 @@
 import { type ClientHttp2Stream, constants, type IncomingHttpHeaders } from 'node:http2'
 import { OrlopError } from '../../errors.ts'
 import { CallError } from './call-error.ts'
-import { bytesOf, framed } from './frame.ts'
+import { bytesOf } from './frame.ts'
 import { decodeText } from './headers.ts'
 import type { Line } from './line.ts'
+import { Outflow } from './outflow.ts'
 import { MessageReader } from './reader.ts'
 
 /** What a `ClientCall` is made with. */
@@ -13,20 +14,16 @@ export interface ClientCallInit {
   readonly limit: number
 }
 
-/** Bytes that may wait to leave before the next message is made. */
-const maxWaiting = 64 * 1024
-
 /** One call of a client: a stream of HTTP/2 on which messages go both ways. */
 export class ClientCall {
   readonly #stream: ClientHttp2Stream
   readonly #line: Line
   readonly #init: ClientCallInit
   readonly #reader: MessageReader
+  readonly #outflow: Outflow
   readonly #closed: Promise<void>
   #headers: IncomingHttpHeaders = {}
   #status: IncomingHttpHeaders | undefined
-  /** While too much waits to leave. */
-  #drained: Promise<void> | undefined
   #isClosed = false
   #isOver = false
   #isCanceled = false
@@ -37,6 +34,7 @@ export class ClientCall {
     this.#init = init
     // What a server sends is bounded by the windows, and by the one message of each call that is being read.
     this.#reader = new MessageReader(stream, { limit: init.limit })
+    this.#outflow = new Outflow(stream)
     if (line.calls++ === 0) line.session.ref()
     stream.once('response', headers => this.#take(headers))
     stream.once('trailers', trailers => this.#take(trailers))
@@ -61,24 +59,19 @@ export class ClientCall {
    * @throws RESOURCE_EXHAUSTED  it is over the limit
    */
   async send(parts: readonly Uint8Array[]): Promise<void> {
-    this.#write(parts)
-    const stream = this.#stream
-    if (this.#isClosed || stream.writableLength <= maxWaiting) return
-    this.#drained ??= new Promise<void>(resolve => stream.once('drain', resolve)).then(() => {
-      this.#drained = undefined
-    })
-    await Promise.race([this.#drained, this.#closed])
+    const room = this.#write(parts)
+    if (room !== undefined) await Promise.race([room, this.#closed])
   }
 
   /** Sends the only message, or the last one: with it goes the end of what this side sends. Throws as `send`. */
   sendLast(parts: readonly Uint8Array[]): void {
     this.#stream.cork()
-    this.#write(parts)
+    void this.#write(parts)
     this.#stream.end()
     this.#stream.uncork()
   }
 
-  #write(parts: readonly Uint8Array[]): void {
+  #write(parts: readonly Uint8Array[]): Promise<void> | undefined {
     const bytes = bytesOf(parts)
     if (bytes > this.#init.limit) {
       this.cancel()
@@ -88,10 +81,8 @@ export class ClientCall {
       )
     }
     const stream = this.#stream
-    if (stream.destroyed || stream.closed || stream.writableEnded) return
-    stream.cork()
-    for (const part of framed(parts)) stream.write(part)
-    stream.uncork()
+    if (stream.destroyed || stream.closed || stream.writableEnded) return undefined
+    return this.#outflow.send(parts)
   }
 
   /** Nothing more is sent. */

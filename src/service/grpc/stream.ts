@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { orAborted } from '../or-aborted.ts'
-import { framed } from './frame.ts'
 import { encodeText, firstOf } from './headers.ts'
+import { Outflow } from './outflow.ts'
 import { MessageReader, type ReaderOptions } from './reader.ts'
 
 /** How a call ends. */
@@ -13,9 +13,6 @@ export interface CallEnd {
   readonly trailers?: Readonly<Record<string, string>> | undefined
 }
 
-/** Bytes that may wait to leave before the next message is made. */
-const maxWaiting = 64 * 1024
-
 /** One call: a stream of HTTP/2 on which messages go both ways. */
 export class CallStream implements Disposable {
   /** Fires when the client cancels or goes away before the end. */
@@ -24,6 +21,7 @@ export class CallStream implements Disposable {
   readonly #stream: ServerHttp2Stream
   readonly #headers: readonly string[]
   readonly #reader: MessageReader
+  readonly #outflow: Outflow
   #ended = false
 
   /** @param headers  names and values in turn, as they came */
@@ -32,6 +30,7 @@ export class CallStream implements Disposable {
     this.#stream = stream
     this.#headers = headers
     this.#reader = new MessageReader(stream, options)
+    this.#outflow = new Outflow(stream)
     stream.on('error', () => undefined) // 'close' follows, which tells all there is to know.
     stream.on('close', () => this.cancel('AbortError', 'the call was cancelled'))
   }
@@ -49,17 +48,16 @@ export class CallStream implements Disposable {
     return message
   }
 
-  /** Sends one message, in parts. Resolves when the client has room for more: who never reads has some waiting, not all. */
-  async send(parts: readonly Uint8Array[]): Promise<void> {
+  /**
+   * Sends one message, in parts. Resolves when the client has room for more: who never reads has some waiting, not all.
+   *
+   * @param onSent  called when all of it has left; never, when the call ends before
+   */
+  async send(parts: readonly Uint8Array[], onSent?: () => void): Promise<void> {
     this.signal.throwIfAborted()
-    const stream = this.#stream
     this.#begin()
-    stream.cork()
-    for (const part of framed(parts)) stream.write(part)
-    stream.uncork()
-    if (stream.writableLength <= maxWaiting) return
-    const drained = new Promise<void>(resolve => stream.once('drain', resolve))
-    await orAborted(drained, this.signal)
+    const room = this.#outflow.send(parts, onSent)
+    if (room !== undefined) await orAborted(room, this.signal)
   }
 
   /** Ends the call, after what was sent; a second end does nothing. */
@@ -79,7 +77,7 @@ export class CallStream implements Disposable {
     if (last.length === 0) stream.end()
     else {
       stream.cork()
-      for (const part of framed(last)) stream.write(part)
+      void this.#outflow.send(last)
       stream.end()
       stream.uncork()
     }
