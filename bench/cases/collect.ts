@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
-import { selfMeasured } from '../lib/measure.ts'
+import process from 'node:process'
+import { command, selfMeasured } from '../lib/measure.ts'
 import type { Case, CaseMaker } from '../lib/types.ts'
 
 const name = '50,000 a second'
@@ -14,7 +15,13 @@ export const make: CaseMaker = async bench => {
     const root = path.join(bench.directory, 'root')
     const prepare = async () => {
       await fs.rm(root, { recursive: true, force: true })
-      await selfMeasured('collect.js', ['fill', root, count])
+      await command([
+        process.execPath,
+        path.resolve('dist/bench/inside/collect.js'),
+        'fill',
+        root,
+        `${count}`,
+      ])
     }
     return {
       name: `collect-${count}`,

@@ -1,7 +1,7 @@
 import type { Node } from '../metadata/collectible.ts'
+import { integers } from '../numbers.ts'
 import { isDigest } from '../oci/digest.ts'
 import { DigestTable } from '../oci/digest-table.ts'
-import { integers } from './numbers.ts'
 
 /** The nodes of one kind and namespace. */
 interface Group {

@@ -1,7 +1,7 @@
 import type { View } from '../metadata/kv.ts'
+import { integers } from '../numbers.ts'
 import type { AbortOptions } from '../options.ts'
 import type { VisitEdges } from './mark.ts'
-import { integers } from './numbers.ts'
 import { Pace } from './pace.ts'
 
 /** Records that are removed together, one group after the other: one, or several that refer to each other in a circle. */

@@ -1,7 +1,7 @@
 import type { Node, Scanned } from '../metadata/collectible.ts'
+import { bytes, doubles, integers } from '../numbers.ts'
 import type { Visit } from './mark.ts'
 import type { NodeTable } from './node-table.ts'
-import { bytes, doubles, integers } from './numbers.ts'
 
 /** What is known of a node: bits. */
 const isThere = 1

@@ -7,7 +7,7 @@ import { selectPaths } from '../../runtime/select.ts'
 import { count, size, wantedPlatforms } from '../arguments.ts'
 import type { Context } from '../context.ts'
 import { lookupImage } from '../lookup.ts'
-import { printableLine } from '../output.ts'
+import { printableLine, toJson } from '../output.ts'
 import { addRegistryOptions, type RegistryOptions } from '../registry-options.ts'
 import { withRemote } from '../remote.ts'
 
@@ -86,5 +86,34 @@ export class Lines {
     const text = this.#text
     this.#text = ''
     if (text !== '') await this.#out.bytes(Buffer.from(text))
+  }
+}
+
+/** Prints a list as one JSON document, item by item, as `out.json` would print it whole. */
+export class Documents {
+  readonly #out: Context['out']
+  #text = '['
+  #count = 0
+
+  constructor(out: Context['out']) {
+    this.#out = out
+  }
+
+  async add(item: object): Promise<void> {
+    // A line break within JSON is never part of a string.
+    this.#text += `${this.#count++ === 0 ? '' : ','}\n  ${toJson(item, 2).replaceAll('\n', '\n  ')}`
+    if (this.#text.length > 65_536) await this.#print()
+  }
+
+  /** Ends the document. */
+  async end(): Promise<void> {
+    this.#text += this.#count === 0 ? ']\n' : '\n]\n'
+    await this.#print()
+  }
+
+  async #print(): Promise<void> {
+    const text = this.#text
+    this.#text = ''
+    await this.#out.bytes(Buffer.from(text))
   }
 }

@@ -1,13 +1,13 @@
 import type { Provider } from '../../content/types.ts'
 import { OrlopError } from '../../errors.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
-import { imageFiles, layerFiles } from '../../runtime/files/list.ts'
+import { layerFiles, sortedImageFiles } from '../../runtime/files/list.ts'
 import { isWithin, rooted } from '../../runtime/files/names.ts'
 import type { ImageFile, LayerMark } from '../../runtime/files/types.ts'
 import type { Context } from '../context.ts'
 import type { Register } from '../register.ts'
 import { fileToJson, formatLong } from './file-format.ts'
-import { addInsideOptions, type InsideOptions, Lines, limitsOf, withManifest } from './inside.ts'
+import { addInsideOptions, Documents, type InsideOptions, Lines, limitsOf, withManifest } from './inside.ts'
 
 interface ListFilesOptions extends InsideOptions {
   readonly layers?: boolean
@@ -46,17 +46,17 @@ async function printFiles(
   options: ListFilesOptions,
   { out, signal, options: global }: Context,
 ): Promise<boolean> {
-  const files: ImageFile[] = []
-  for await (const file of imageFiles(provider, manifest, { limits: limitsOf(options), signal }))
-    if (isWithin(file.path, top)) files.push(file)
-  files.sort((a, b) => (a.path < b.path ? -1 : 1))
-  if (global.json) out.json(files.map(fileToJson))
-  else {
-    const lines = new Lines(out)
-    for (const file of files) await lines.add(options.long && !global.quiet ? formatLong(file) : file.path)
-    await lines.end()
+  const lines = new Lines(out)
+  const documents = new Documents(out)
+  let found = false
+  for await (const file of sortedImageFiles(provider, manifest, { top, limits: limitsOf(options), signal })) {
+    found = true
+    if (global.json) await documents.add(fileToJson(file))
+    else await lines.add(options.long && !global.quiet ? formatLong(file) : file.path)
   }
-  return files.length > 0
+  if (global.json) await documents.end()
+  await lines.end()
+  return found
 }
 
 async function printLayers(

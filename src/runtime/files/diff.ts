@@ -4,7 +4,9 @@ import { Budget } from './budget.ts'
 import { layerContents } from './contents.ts'
 import { type ConfigDifference, diffConfigs } from './diff-config.ts'
 import { type Compared, DiffSide } from './diff-side.ts'
+import { interned } from './file-map.ts'
 import { type ImageLayer, type OpenedImage, openImage } from './image-layers.ts'
+import type { PathTable } from './path-table.ts'
 import { Shadows } from './shadows.ts'
 import type { FilesOptions, ImageFile } from './types.ts'
 
@@ -72,9 +74,8 @@ export async function diffImages(
     openImage(b.provider, b.target, options),
   ])
   const sharedLayers = commonLayers(first.layers, second.layers)
-  const [before, after] = await showing(first, second, sharedLayers, options)
   return {
-    files: differences(before.files, after.files, times),
+    files: differences(await showing(first, second, sharedLayers, options), times),
     config: diffConfigs(first.config, second.config),
     sharedLayers,
   }
@@ -87,44 +88,63 @@ function commonLayers(a: readonly ImageLayer[], b: readonly ImageLayer[]): numbe
 }
 
 /** What shows of each image and not in the same way of the other. */
+interface Sides {
+  readonly paths: PathTable
+  readonly before: DiffSide
+  readonly after: DiffSide
+}
+
 async function showing(
   a: OpenedImage,
   b: OpenedImage,
   shared: number,
   { limits, signal }: FilesOptions,
-): Promise<readonly [DiffSide, DiffSide]> {
-  const sides = [new DiffSide(), new DiffSide()] as const
-  if (shared === a.layers.length && shared === b.layers.length) return sides
+): Promise<Sides> {
+  const names = interned()
+  const { paths } = names
+  const sides = [new DiffSide(names), new DiffSide(names)] as const
+  const [before, after] = sides
+  if (shared === a.layers.length && shared === b.layers.length) return { paths, before, after }
   const budget = new Budget(limits)
   const read = (layer: ImageLayer, { provider }: OpenedImage) =>
-    layerContents(layer, { provider, budget, signal, hash: true })
-  for (const layer of a.layers.slice(shared).reverse()) sides[0].add(await read(layer, a))
-  for (const layer of b.layers.slice(shared).reverse()) sides[1].add(await read(layer, b))
-  const base = new Shadows()
+    layerContents(layer, { provider, budget, signal, hash: true }, names)
+  for (const layer of a.layers.slice(shared).reverse()) before.add(await read(layer, a))
+  for (const layer of b.layers.slice(shared).reverse()) after.add(await read(layer, b))
+  const base = new Shadows(paths)
   for (const layer of a.layers.slice(0, shared).reverse()) {
     const contents = await read(layer, a)
     for (const side of sides) side.resolve(contents)
-    for (const file of contents.files.values()) {
-      const [inA, inB] = sides.map(side => side.shows(file))
-      if (inA === inB || base.hide(file)) continue
-      sides[inA ? 0 : 1].take(file, contents)
+    for (const path of contents.files.numbers()) {
+      const [inA, inB] = sides.map(side => side.shows(path, contents))
+      if (inA === inB || base.hide(path, contents.files.typeAt(path))) continue
+      sides[inA ? 0 : 1].take(path, contents)
     }
     base.add(contents)
   }
-  return sides
+  return { paths, before, after }
 }
 
-type Files = ReadonlyMap<string, Compared>
+function differences({ paths, before, after }: Sides, times: boolean): readonly FileDifference[] {
+  const found: FileDifference[] = []
+  for (const number of paths.sorted(at => before.has(at) || after.has(at))) {
+    const difference = differenceOf(before.at(number), after.at(number), times)
+    if (difference) found.push(difference)
+  }
+  return found
+}
 
-function differences(before: Files, after: Files, times: boolean): readonly FileDifference[] {
-  const paths = [...new Set([...before.keys(), ...after.keys()])].sort()
-  return paths.flatMap((path): readonly FileDifference[] => {
-    const [a, b] = [before.get(path), after.get(path)]
-    if (a === undefined) return b ? [{ path, change: 'added', after: b.file }] : []
-    if (b === undefined) return [{ path, change: 'removed', before: a.file }]
-    const aspects = aspectsOf(a, b, times)
-    return aspects.length === 0 ? [] : [{ path, change: 'changed', aspects, before: a.file, after: b.file }]
-  })
+function differenceOf(
+  a: Compared | undefined,
+  b: Compared | undefined,
+  times: boolean,
+): FileDifference | undefined {
+  if (a === undefined) return b && { path: b.file.path, change: 'added', after: b.file }
+  const { path } = a.file
+  if (b === undefined) return { path, change: 'removed', before: a.file }
+  const aspects = aspectsOf(a, b, times)
+  return aspects.length === 0
+    ? undefined
+    : { path, change: 'changed', aspects, before: a.file, after: b.file }
 }
 
 /** What a file is behind its name: of a hard link the file, where it is known. */

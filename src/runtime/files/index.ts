@@ -14,5 +14,5 @@ export {
 } from './diff.ts'
 export type { ConfigDifference } from './diff-config.ts'
 export { type ImageFileOptions, imageFile, type OpenFile } from './find.ts'
-export { imageFiles, layerFiles } from './list.ts'
+export { imageFiles, layerFiles, type SortedFilesOptions, sortedImageFiles } from './list.ts'
 export type * from './types.ts'

@@ -2,7 +2,9 @@ import type { Provider } from '../../content/types.ts'
 import type { Descriptor } from '../../oci/descriptor.ts'
 import { Budget } from './budget.ts'
 import { layerContents } from './contents.ts'
+import { FileMap, type Interned, interned } from './file-map.ts'
 import { openImage } from './image-layers.ts'
+import { isWithin } from './names.ts'
 import { readLayer } from './read-layer.ts'
 import { Shadows } from './shadows.ts'
 import type { FilesOptions, ImageFile, LayerMark } from './types.ts'
@@ -21,17 +23,47 @@ import type { FilesOptions, ImageFile, LayerMark } from './types.ts'
  * @throws UNIMPLEMENTED  a layer that is encrypted, or no tar
  * @see image-spec v1.1, layer.md
  */
-export async function* imageFiles(
+export const imageFiles = (
   provider: Provider,
   target: Descriptor,
   options: FilesOptions = {},
+): AsyncGenerator<ImageFile, void, undefined> => showing(provider, target, options, interned())
+
+/** Options of `sortedImageFiles`. */
+export interface SortedFilesOptions extends FilesOptions {
+  /** Only this path and what lies in it; default `/`. */
+  readonly top?: string | undefined
+}
+
+/** As `imageFiles`, in order of path; the first comes when all layers were read. */
+export async function* sortedImageFiles(
+  provider: Provider,
+  target: Descriptor,
+  { top = '/', ...options }: SortedFilesOptions = {},
+): AsyncGenerator<ImageFile, void, undefined> {
+  const names = interned()
+  const files = new FileMap(names)
+  for await (const file of showing(provider, target, options, names))
+    if (isWithin(file.path, top)) files.set(file)
+  yield* files.sorted()
+}
+
+async function* showing(
+  provider: Provider,
+  target: Descriptor,
+  options: FilesOptions,
+  names: Interned,
 ): AsyncGenerator<ImageFile, void, undefined> {
   const { layers } = await openImage(provider, target, options)
   const budget = new Budget(options.limits)
-  const shadows = new Shadows()
+  const shadows = new Shadows(names.paths)
   for (const layer of layers.toReversed()) {
-    const contents = await layerContents(layer, { provider, budget, signal: options.signal })
-    for (const file of contents.files.values()) if (!shadows.hide(file)) yield file
+    const contents = await layerContents(layer, { provider, budget, signal: options.signal }, names)
+    const { files } = contents
+    for (const path of files.numbers()) {
+      const file = shadows.hide(path, files.typeAt(path)) ? undefined : files.at(path)
+      if (file) yield file
+    }
     shadows.add(contents)
     if (shadows.hideAll) return
   }

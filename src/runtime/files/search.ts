@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { emptyContents, type LayerContents } from './contents.ts'
+import { interned } from './file-map.ts'
 import type { ImageLayer, OpenedImage } from './image-layers.ts'
 import { parentsOf } from './names.ts'
 import { type LayerEntry, type LayerReading, readLayer } from './read-layer.ts'
@@ -34,6 +35,7 @@ export class LayerSearch {
   readonly #layers: readonly ImageLayer[]
   readonly #reading: LayerReading
   readonly #known: LayerContents[] = []
+  readonly #interned = interned()
 
   constructor({ layers }: Pick<OpenedImage, 'layers'>, reading: LayerReading) {
     this.#layers = layers.toReversed()
@@ -65,7 +67,7 @@ export class LayerSearch {
 
   /** Reads a layer until it has a file of that path, which is left open; else all of it. */
   async #readUntil(full: string, layer: ImageLayer, at: number): Promise<OpenEntry | LayerContents> {
-    const contents = emptyContents(layer, this.#reading)
+    const contents = emptyContents(layer, this.#reading, this.#interned)
     const open = await firstOf(readLayer(layer, this.#reading), full, contents)
     if (open) return open
     this.#known[at] = contents
@@ -92,17 +94,18 @@ type InLayer = Exclude<Found, { kind: 'file' }> | { readonly kind: 'file'; reado
 
 /** What a layer says of a path; `undefined` when the layers below decide. `directories` are known from above; more are added. */
 function lookIn(contents: LayerContents, full: string, directories: Set<string>): InLayer | undefined {
+  const { paths } = contents.interned
   const own = contents.files.get(full)
   if (own) return { kind: 'file', file: own }
-  if (contents.parents.has(full)) return { kind: 'directory' }
+  if (contents.isParent(paths.find(full))) return { kind: 'directory' }
+  let isHidden = contents.isWhiteout(paths.find(full))
   for (const parent of parentsOf(full)) {
+    const at = paths.find(parent)
     const file = contents.files.get(parent)
     if (file && file.type !== 'directory') return onTheWay(file, full, directories)
-    if (file || contents.parents.has(parent)) directories.add(parent)
+    if (file || contents.isParent(at)) directories.add(parent)
+    isHidden ||= contents.isWhiteout(at) || contents.isOpaque(at)
   }
-  const { whiteouts, opaque } = contents
-  const isHidden =
-    whiteouts.has(full) || [...parentsOf(full)].some(parent => whiteouts.has(parent) || opaque.has(parent))
   return isHidden ? absent(full, directories) : undefined
 }
 

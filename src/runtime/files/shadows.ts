@@ -1,5 +1,6 @@
 import type { LayerContents } from './contents.ts'
-import { parentsOf } from './names.ts'
+import { flags } from './file-map.ts'
+import type { PathTable } from './path-table.ts'
 import type { ImageFile } from './types.ts'
 
 /** An upper layer has the path, or says that it is gone: nothing shows there. */
@@ -18,48 +19,51 @@ const directory = 4
  * @see image-spec v1.1, layer.md, Applying Changesets
  */
 export class Shadows {
-  readonly #marks = new Map<string, number>()
-  /** Directories that were asked for since the last layer: whether what lies in them is hidden. */
-  readonly #asked = new Map<string, boolean>()
+  readonly #paths: PathTable
+  readonly #marks = flags()
+  /** Directories that were asked for since the last layer: 1 when what lies in them is hidden, 2 when it is not. */
+  #asked = flags()
 
-  /** True for a file of a layer below all that were added: it does not show. */
-  hide({ path, type }: Pick<ImageFile, 'path' | 'type'>): boolean {
-    const own = this.#marks.get(path) ?? 0
+  constructor(paths: PathTable) {
+    this.#paths = paths
+  }
+
+  /** True for a file of a layer below all that were added, by the number of its path: it does not show. */
+  hide(path: number, type: ImageFile['type'] | undefined): boolean {
+    const own = this.#marks.get(path)
     if (own & covered || (own & directory && type !== 'directory')) return true
     return this.#isInClosed(path)
   }
 
   /** True when nothing of the layers below can show. */
   get hideAll(): boolean {
-    return ((this.#marks.get('/') ?? 0) & closed) !== 0
+    return (this.#marks.get(0) & closed) !== 0
   }
 
   /** Adds the next lower layer. */
-  add({ files, whiteouts, opaque, parents }: LayerContents): void {
-    this.#asked.clear()
-    for (const { path, type } of files.values())
-      this.#mark(path, type === 'directory' ? covered : covered | closed)
-    for (const path of whiteouts) this.#mark(path, covered | closed)
-    for (const path of opaque) this.#mark(path, closed)
-    for (const path of parents) this.#mark(path, directory)
+  add(contents: LayerContents): void {
+    this.#asked = flags()
+    for (let path = 0; path < this.#paths.size; path++) {
+      const type = contents.files.typeAt(path)
+      let found = 0
+      if (type !== undefined) found |= type === 'directory' ? covered : covered | closed
+      if (contents.isWhiteout(path)) found |= covered | closed
+      if (contents.isOpaque(path)) found |= closed
+      if (contents.isParent(path)) found |= directory
+      if (found !== 0) this.#marks.set(path, this.#marks.get(path) | found)
+    }
   }
 
   /** Each directory is looked at once, however many files lie in it and however deep it is. */
-  #isInClosed(path: string): boolean {
-    const climbed: string[] = []
-    let isClosed = false
-    for (const parent of parentsOf(path)) {
-      const known = this.#asked.get(parent)
-      isClosed = known ?? ((this.#marks.get(parent) ?? 0) & closed) !== 0
-      if (known !== undefined) break
-      climbed.push(parent)
-      if (isClosed) break
-    }
-    for (const parent of climbed) this.#asked.set(parent, isClosed)
-    return isClosed
-  }
-
-  #mark(path: string, flags: number): void {
-    this.#marks.set(path, (this.#marks.get(path) ?? 0) | flags)
+  #isInClosed(path: number): boolean {
+    const top = this.#paths.parentOf(path)
+    let at = top
+    let answer = 0
+    for (; at >= 0 && answer === 0; at = this.#paths.parentOf(at))
+      answer = (this.#marks.get(at) & closed) !== 0 ? 1 : this.#asked.get(at)
+    if (answer === 0) answer = 2
+    for (let climbed = top; climbed !== at; climbed = this.#paths.parentOf(climbed))
+      this.#asked.set(climbed, answer)
+    return answer === 1
   }
 }
