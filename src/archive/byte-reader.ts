@@ -9,6 +9,8 @@ export class ByteReader implements AsyncDisposable {
   readonly #what: string
   readonly #signal: AbortSignal | undefined
   #chunk: Uint8Array = new Uint8Array(0)
+  /** How much of the chunk was taken: archives have a hundred thousand small entries, so nothing is made to say so. */
+  #at = 0
   #offset = 0
   #ended = false
 
@@ -27,7 +29,7 @@ export class ByteReader implements AsyncDisposable {
 
   /** Some bytes, at least 1 and at most `most`, where they lie; `undefined` at the end. */
   async some(most: number): Promise<Uint8Array | undefined> {
-    if (this.#chunk.byteLength === 0 && !(await this.#fill())) return undefined
+    if (this.#left === 0 && !(await this.#fill())) return undefined
     return this.#take(most)
   }
 
@@ -52,7 +54,7 @@ export class ByteReader implements AsyncDisposable {
 
   /** Passes over bytes. @throws DATA_LOSS  the end comes among them */
   async skip(bytes: number): Promise<void> {
-    let left = bytes - this.#take(bytes).byteLength
+    let left = bytes - this.#pass(bytes)
     if (left > 0 && this.#source.skip !== undefined) {
       // All but the last byte, which is read, so that an end among them is seen.
       await this.#source.skip(left - 1)
@@ -60,16 +62,16 @@ export class ByteReader implements AsyncDisposable {
       left = 1
     }
     while (left > 0) {
-      const passed = await this.some(left)
-      if (passed === undefined) throw this.#cutOff(left)
-      left -= passed.byteLength
+      if (this.#left === 0 && !(await this.#fill())) throw this.#cutOff(left)
+      left -= this.#pass(left)
     }
   }
 
   /** Reads what is left and drops it; a source that can be skipped in needs no reading. */
   async drain(): Promise<void> {
     if (this.#source.skip !== undefined) return
-    while ((await this.some(Number.POSITIVE_INFINITY)) !== undefined);
+    do this.#pass(this.#left)
+    while (await this.#fill())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -77,22 +79,36 @@ export class ByteReader implements AsyncDisposable {
     await this.#iterator.return?.()
   }
 
+  /** Bytes of the chunk that were not taken. */
+  get #left(): number {
+    return this.#chunk.byteLength - this.#at
+  }
+
   #take(most: number): Uint8Array {
-    const taken = this.#chunk.subarray(0, most)
-    this.#chunk = this.#chunk.subarray(taken.byteLength)
-    this.#offset += taken.byteLength
-    return taken
+    const start = this.#at
+    return this.#chunk.subarray(start, start + this.#pass(most))
+  }
+
+  /** @returns how many of the bytes were in the chunk */
+  #pass(bytes: number): number {
+    const passed = Math.min(bytes, this.#left)
+    this.#at += passed
+    this.#offset += passed
+    return passed
   }
 
   async #fill(): Promise<boolean> {
-    while (this.#chunk.byteLength === 0 && !this.#ended) {
+    while (this.#left === 0 && !this.#ended) {
       this.#signal?.throwIfAborted()
       const { done, value } = await this.#next()
       if (done) this.#ended = true
-      else this.#chunk = value
+      else {
+        this.#chunk = value
+        this.#at = 0
+      }
     }
     this.#signal?.throwIfAborted()
-    return this.#chunk.byteLength > 0
+    return this.#left > 0
   }
 
   /** A source that is closed beneath a read, for the signal, fails in its own words. */

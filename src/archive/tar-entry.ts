@@ -30,29 +30,32 @@ const maxName = 4096
  * @throws INVALID_ARGUMENT  a name that is empty or too long, or a size that is none
  */
 export function describeEntry(
-  { flag, ...raw }: RawHeader,
+  raw: RawHeader,
   { pax, longName, longLink }: Extension,
   sparse: number | undefined,
   at: string,
 ): Described {
   const name = longName || pax.get('path') || raw.name
-  const type = typeOf(flag, name)
+  const type = typeOf(raw.flag, name)
   const sizeText = pax.get('size')
   // As Go's reader has it: what has no body has none, whatever its header says.
   const hasBody = type === 'file' || type === 'other'
   const bodySize = hasBody ? (sizeText ? paxSize(sizeText, at) : raw.size) : 0
   const full = sparse ?? paxSparseSize(pax, at)
+  // Field by field: to take objects apart and put them together took longer than all else of a large archive.
   const header = {
-    ...raw,
     name: checkName(pax.get('GNU.sparse.name') || name, at),
     linkName: checkLink(longLink || pax.get('linkpath') || raw.linkName, type, at),
     type,
     size: full ?? bodySize,
-    uid: paxNumber(pax.get('uid') ?? '') ?? raw.uid,
-    gid: paxNumber(pax.get('gid') ?? '') ?? raw.gid,
+    mode: raw.mode,
+    uid: numberOf(pax, 'uid') ?? raw.uid,
+    gid: numberOf(pax, 'gid') ?? raw.gid,
     userName: pax.get('uname') || raw.userName,
     groupName: pax.get('gname') || raw.groupName,
-    modifiedAt: paxNumber(pax.get('mtime') ?? '') ?? raw.modifiedAt,
+    modifiedAt: numberOf(pax, 'mtime') ?? raw.modifiedAt,
+    deviceMajor: raw.deviceMajor,
+    deviceMinor: raw.deviceMinor,
     pax,
   }
   return { header, bodySize, isSparse: full !== undefined }
@@ -69,6 +72,11 @@ export function refuseGlobal(records: ReadonlyMap<string, string>, at: string): 
     const why = `"${key}" for all entries, which programs read differently`
     throw new OrlopError('INVALID_ARGUMENT', `${at}: ${why}`)
   }
+}
+
+const numberOf = (pax: ReadonlyMap<string, string>, key: string): number | undefined => {
+  const text = pax.get(key)
+  return text === undefined ? undefined : paxNumber(text)
 }
 
 const types: Readonly<Record<string, TarType>> = {
@@ -108,7 +116,8 @@ function checkLink(link: string, type: TarType, at: string): string {
 }
 
 function checkLength(text: string, kind: string, at: string): string {
-  const length = Buffer.byteLength(text)
+  // No character takes more than three bytes.
+  const length = text.length * 3 <= maxName ? 0 : Buffer.byteLength(text)
   if (length <= maxName) return text
   throw new OrlopError('INVALID_ARGUMENT', `${at}: a ${kind} of ${length} bytes, more than ${maxName}`)
 }

@@ -1,5 +1,5 @@
 import { OrlopError } from '../errors.ts'
-import { decodeText } from './tar-text.ts'
+import { decodeField } from './tar-text.ts'
 import type { TarHeader } from './types.ts'
 
 /** A tar is made of blocks of this many bytes. */
@@ -23,12 +23,13 @@ export interface RawHeader extends Omit<TarHeader, 'type' | 'pax'> {
  * @throws INVALID_ARGUMENT  a field that is no number, or a size that is negative or past 2^53
  * @see POSIX.1-2017, pax, ustar Interchange Format; GNU tar manual, Basic Tar Format
  */
-export function parseHeader(block: Uint8Array, what: string): RawHeader | undefined {
+export function parseHeader(bytes: Uint8Array, what: string): RawHeader | undefined {
+  const block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const stored = checksumOf(block)
   if (stored === undefined) return undefined
   if (!stored) throw new OrlopError('DATA_LOSS', `${what}: not a header of a tar, for its checksum is wrong`)
-  const number = (start: number, end: number): number => parseNumber(block.subarray(start, end), what)
-  const text = (start: number, end: number): string => decodeText(block.subarray(start, end))
+  const number = (start: number, end: number): number => numberIn(block, start, end, what)
+  const text = (start: number, end: number): string => decodeField(block, start, end)
   const dialect = dialectOf(block)
   const size = number(124, 136)
   if (size < 0) throw new OrlopError('INVALID_ARGUMENT', `${what}: a size of ${size} bytes`)
@@ -60,7 +61,7 @@ export const mapGoesOn = (header: Uint8Array): boolean => header[482] !== 0
 export const mapStillGoesOn = (block: Uint8Array): boolean => block[504] !== 0
 
 /** `undefined` for nothing but zeros; else whether the sum that the block names is its own, in either reading of bytes. */
-function checksumOf(block: Uint8Array): boolean | undefined {
+function checksumOf(block: Buffer): boolean | undefined {
   let unsigned = 0
   let high = 0
   for (let at = 0; at < blockSize; at++) {
@@ -68,9 +69,9 @@ function checksumOf(block: Uint8Array): boolean | undefined {
     unsigned += byte
     if (byte > 127) high++
   }
-  const field = block.subarray(148, 156)
-  if (unsigned === 8 * 0x20 && field.every(byte => byte === 0)) return undefined
-  const text = Buffer.from(field).toString('latin1').replace(/\0.*$/s, '').trim()
+  const isZero = (at: number): boolean => block[at] === 0
+  if (unsigned === 8 * 0x20 && [148, 149, 150, 151, 152, 153, 154, 155].every(isZero)) return undefined
+  const text = block.toString('latin1', 148, 156).replace(/\0.*$/s, '').trim()
   if (!/^[0-7]+$/.test(text)) return false
   const stored = Number.parseInt(text, 8)
   return stored === unsigned || stored === unsigned - 256 * high
@@ -78,19 +79,34 @@ function checksumOf(block: Uint8Array): boolean | undefined {
 
 type Dialect = 'posix' | 'gnu' | 'old'
 
-function dialectOf(block: Uint8Array): Dialect {
-  const magic = Buffer.from(block.buffer, block.byteOffset + 257, 8).toString('latin1')
+function dialectOf(block: Buffer): Dialect {
+  const magic = block.toString('latin1', 257, 265)
   if (magic === 'ustar  \0') return 'gnu'
   return magic.startsWith('ustar\0') ? 'posix' : 'old'
 }
 
-function nameOf(block: Uint8Array, dialect: Dialect): string {
-  const name = decodeText(block.subarray(0, 100))
+function nameOf(block: Buffer, dialect: Dialect): string {
+  const name = decodeField(block, 0, 100)
   if (dialect !== 'posix') return name
   // star keeps times in the last part of the prefix.
-  const isStar = Buffer.from(block.buffer, block.byteOffset + 508, 4).toString('latin1') === 'tar\0'
-  const prefix = decodeText(block.subarray(345, isStar ? 476 : 500))
+  const isStar = block.toString('latin1', 508, 512) === 'tar\0'
+  const prefix = decodeField(block, 345, isStar ? 476 : 500)
   return prefix === '' ? name : `${prefix}/${name}`
+}
+
+/** A number as nearly all headers have them, out of its bytes; what is written otherwise is looked at more closely. */
+function numberIn(block: Uint8Array, start: number, end: number, what: string): number {
+  let at = start
+  while (at < end && (block[at] === 0x20 || block[at] === 0)) at++
+  if (at === end) return 0
+  let value = 0
+  const first = at
+  for (let digit = (block[at] ?? 0) - 0x30; at < end && digit >= 0 && digit < 8; ) {
+    value = value * 8 + digit
+    digit = (block[++at] ?? 0) - 0x30
+  }
+  const isPlain = at > first && (at === end || block[at] === 0 || (block[at] === 0x20 && at + 1 === end))
+  return isPlain ? value : parseNumber(block.subarray(start, end), what)
 }
 
 function parseNumber(field: Uint8Array, what: string): number {

@@ -8,6 +8,16 @@ export function decodeText(bytes: Uint8Array): string {
   return decodeAll(end === -1 ? bytes : bytes.subarray(0, end))
 }
 
+/** As `decodeText`, of the bytes of a buffer from one place to before another. */
+export function decodeField(bytes: Buffer, start: number, end: number): string {
+  // Most fields are empty.
+  if (bytes[start] === 0) return ''
+  const zero = bytes.indexOf(0, start)
+  const last = zero === -1 ? end : Math.min(zero, end)
+  const text = bytes.toString('utf8', start, last)
+  return text.includes('\ufffd') ? decodeAll(bytes.subarray(start, last)) : text
+}
+
 /** As `decodeText`, and a NUL is a character like others. */
 export function decodeAll(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

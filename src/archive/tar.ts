@@ -135,15 +135,14 @@ class TarReader {
     const sparse = raw.flag === 'S' ? sparseSize(block, at) : undefined
     if (sparse !== undefined) await this.#skipSparseMap(block, at)
     const { header, bodySize, isSparse } = describeEntry(raw, before, sparse, at)
-    const where = `${this.#what}: entry ${JSON.stringify(header.name)}`
+    const where = (): string => `${this.#what}: entry ${JSON.stringify(header.name)}`
     const body = new Body(this.#reader, where, bodySize)
     this.#body = body
-    return {
-      ...header,
+    return Object.assign(header, {
       isSparse,
       offset: this.#reader.offset,
-      body: () => (isSparse ? refuseSparse(where) : body.read()),
-    }
+      body: () => (isSparse ? refuseSparse(where()) : body.read()),
+    })
   }
 
   async #skipSparseMap(header: Uint8Array, at: string): Promise<void> {
@@ -177,12 +176,12 @@ async function* refuseSparse(where: string): AsyncGenerator<Uint8Array, void, un
 /** The bytes of one entry, and those up to the next header. */
 class Body {
   readonly #reader: ByteReader
-  readonly #where: string
+  readonly #where: () => string
   readonly #padding: number
   #left: number
   #state: 'new' | 'read' | 'passed' = 'new'
 
-  constructor(reader: ByteReader, where: string, size: number) {
+  constructor(reader: ByteReader, where: () => string, size: number) {
     this.#reader = reader
     this.#where = where
     this.#padding = paddingOf(size)
@@ -195,7 +194,7 @@ class Body {
     while (this.#left > 0) {
       const chunk = await this.#reader.some(this.#left)
       if (chunk === undefined) {
-        throw new OrlopError('DATA_LOSS', `${this.#where}: cut off ${this.#left} bytes before its end`)
+        throw new OrlopError('DATA_LOSS', `${this.#where()}: cut off ${this.#left} bytes before its end`)
       }
       this.#left -= chunk.byteLength
       yield chunk
@@ -215,6 +214,6 @@ class Body {
   }
 
   #misused(why: string): OrlopError {
-    return new OrlopError('FAILED_PRECONDITION', `${this.#where}: ${why}`)
+    return new OrlopError('FAILED_PRECONDITION', `${this.#where()}: ${why}`)
   }
 }

@@ -1,4 +1,4 @@
-import { Digester } from '../../oci/digest.ts'
+import { Digester, digestOf } from '../../oci/digest.ts'
 import { FileMap, flags, type Interned } from './file-map.ts'
 import type { ImageLayer } from './image-layers.ts'
 import { type LayerEntry, type LayerReading, readLayer, whatOf } from './read-layer.ts'
@@ -84,7 +84,12 @@ export async function layerContents(
 }
 
 async function hashed({ file, body }: Extract<LayerEntry, { file: ImageFile }>): Promise<ImageFile> {
-  const digester = new Digester()
-  for await (const chunk of body()) digester.update(chunk)
-  return { ...file, content: digester.digest() }
+  let digester: Digester | undefined
+  for await (const chunk of body()) {
+    // Most files come in one piece.
+    if (chunk.byteLength === file.size) return { ...file, content: digestOf(chunk) }
+    digester ??= new Digester()
+    digester.update(chunk)
+  }
+  return { ...file, content: digester?.digest() ?? digestOf('') }
 }

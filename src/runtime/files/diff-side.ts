@@ -11,7 +11,7 @@ export interface Compared {
 
 /** One image of two: what of it shows, layer by layer from the top down. */
 export class DiffSide {
-  readonly #files: FileMap
+  #files: FileMap
   /** Of hard links, by their own paths, the files that they are other names of. */
   readonly #linked: FileMap
   readonly #shadows: Shadows
@@ -39,7 +39,13 @@ export class DiffSide {
   /** Adds a layer that only this image has. */
   add(contents: LayerContents): void {
     this.resolve(contents)
-    for (const path of contents.files.numbers()) if (this.shows(path, contents)) this.take(path, contents)
+    // Of the top layer all shows: it is taken as it is, and not copied.
+    if (this.#files.size === 0 && this.#shadows.isEmpty) {
+      this.#files = contents.files
+      for (const path of this.#files.numbers()) this.#resolveIn(path, contents)
+    } else {
+      for (const path of contents.files.numbers()) if (this.shows(path, contents)) this.take(path, contents)
+    }
     this.#shadows.add(contents)
   }
 
@@ -49,11 +55,17 @@ export class DiffSide {
   }
 
   /** Takes a file that shows. */
-  take(path: number, { files }: LayerContents): void {
-    const file = files.at(path)
+  take(path: number, contents: LayerContents): void {
+    const file = contents.files.at(path)
     if (file === undefined) return
     this.#files.set(file)
-    if (file.type !== 'hardlink' || file.link === undefined) return
+    this.#resolveIn(path, contents)
+  }
+
+  /** A hard link finds its file in its own layer, or waits for a lower one. */
+  #resolveIn(path: number, { files }: LayerContents): void {
+    const file = files.typeAt(path) === 'hardlink' ? files.at(path) : undefined
+    if (file?.link === undefined) return
     const linked = linkedIn(files, file)
     if (linked) this.#link(file.path, linked)
     else this.#open.set(file.link, [...(this.#open.get(file.link) ?? []), file.path])

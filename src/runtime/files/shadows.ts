@@ -21,6 +21,7 @@ const directory = 4
 export class Shadows {
   readonly #paths: PathTable
   readonly #marks = flags()
+  #isEmpty = true
   /** Directories that were asked for since the last layer: 1 when what lies in them is hidden, 2 when it is not. */
   #asked = flags()
 
@@ -33,6 +34,11 @@ export class Shadows {
     const own = this.#marks.get(path)
     if (own & covered || (own & directory && type !== 'directory')) return true
     return this.#isInClosed(path)
+  }
+
+  /** True before any layer hides something. */
+  get isEmpty(): boolean {
+    return this.#isEmpty
   }
 
   /** True when nothing of the layers below can show. */
@@ -50,7 +56,9 @@ export class Shadows {
       if (contents.isWhiteout(path)) found |= covered | closed
       if (contents.isOpaque(path)) found |= closed
       if (contents.isParent(path)) found |= directory
-      if (found !== 0) this.#marks.set(path, this.#marks.get(path) | found)
+      if (found === 0) continue
+      this.#isEmpty = false
+      this.#marks.set(path, this.#marks.get(path) | found)
     }
   }
 
