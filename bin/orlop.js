@@ -12,6 +12,11 @@ const bundle = path.join(__dirname, '../dist/bundle/orlop.cjs')
 const compiled = path.join(__dirname, '../dist/.tsbuildinfo')
 /** Bytes at the start of the bundle that hold its index. */
 const headSize = 16 * 1024
+/**
+ * Commands that ask registries. Their HTTP parser is WebAssembly, and V8 optimizes its largest function after a few answers:
+ * 190 ms and 40 MB in a thread that Node waits for at the end of the process, more than a command can win by it.
+ */
+const remote = /^(copy|registry)|-(fetch|pull|push)/
 
 async function start() {
   const opened = openBundle()
@@ -43,9 +48,12 @@ function fromBundle({ fd, mtimeMs, size }) {
   const head = read(fd, 0, headSize)
   const { chunks, commands } = JSON.parse(head.slice(2, head.indexOf('\n')))
   const [, , noun, verb] = process.argv
-  const command = [`${noun} ${verb}`, noun].find(words => Object.hasOwn(commands, words))
+  const words = [`${noun} ${verb}`, noun].find(known => Object.hasOwn(commands, known))
+  const command = words ? commands[words] : 'orlop'
+  // Before any code is loaded, for V8 refuses what it has kept under other flags.
+  if (remote.test(command)) require('node:v8').setFlagsFromString('--liftoff-only')
   const cache = cacheFile(
-    `${command ? commands[command] : 'orlop'}@${process.version}-${process.arch}-${size}-${Math.round(mtimeMs)}.bin`,
+    `${command}@${process.version}-${process.arch}-${size}-${Math.round(mtimeMs)}.bin`,
   )
   const cached = (cache && readCache(cache)) ?? new Map()
   const loaded = new Map()
