@@ -52,9 +52,7 @@ function fromBundle({ fd, mtimeMs, size }) {
   const command = words ? commands[words] : 'orlop'
   // Before any code is loaded, for V8 refuses what it has kept under other flags.
   if (remote.test(command)) require('node:v8').setFlagsFromString('--liftoff-only')
-  const cache = cacheFile(
-    `${command}@${process.version}-${process.arch}-${size}-${Math.round(mtimeMs)}.bin`,
-  )
+  const cache = cacheFile(`${command}@${process.version}-${process.arch}-${size}-${Math.round(mtimeMs)}.bin`)
   const cached = (cache && readCache(cache)) ?? new Map()
   const loaded = new Map()
   const scripts = new Map()

@@ -59,7 +59,11 @@ export const registerCopy: Register = (command, context) => {
     .option('--referrers', 'copy along what refers to the image: signatures, bills of materials')
     .option('--allow-non-distributable-blobs', 'push layers too that a licence keeps from being distributed')
     .option('--digestfile <file>', 'write the digest of what was copied to a file')
-    .option('--max-concurrent-blobs <n>', 'blobs on their way at one time', count, 3)
+    .option(
+      '--max-concurrent-blobs <n>',
+      'blobs on their way at one time; 3, and 6 small ones, unless told',
+      count,
+    )
   addSides(addPolicyOptions(command))
   command
     .addHelpText('after', help)

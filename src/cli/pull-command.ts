@@ -29,7 +29,11 @@ export function addPull(command: Command, context: Context): void {
     .argument('<reference>', 'what to pull: busybox, ghcr.io/owner/name:tag, localhost:5000/name@sha256:…')
     .option('--platform <os/arch>', 'platform to pull, the host’s by default; may be repeated', collect)
     .option('--all-platforms', 'pull all that the image has')
-    .option('--max-concurrent-downloads <n>', 'blobs on their way at one time', count, 3)
+    .option(
+      '--max-concurrent-downloads <n>',
+      'blobs on their way at one time; 3, and 6 small ones, unless told',
+      count,
+    )
     .option('--metadata-only', 'copy indexes, manifests and configs, and no layers')
     .option('--label <key=value>', 'label of the image; may be repeated', collect)
     .option('--referrers', 'pull along what refers to the image: signatures, bills of materials')

@@ -10,7 +10,7 @@ export const smallSize = 64 * 1024
  */
 export interface BytesTaker {
   /**
-   * Makes bytes a blob: visible and durable when it resolves.
+   * Makes bytes a blob: visible and durable when it resolves. It has the date that the file system gives it.
    *
    * @throws ALREADY_EXISTS  the blob is there
    * @throws FAILED_PRECONDITION  they are not those of `digest`

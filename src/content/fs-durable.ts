@@ -89,7 +89,7 @@ export async function writeSmallFile(file: string, text: string): Promise<void> 
 export async function replaceFile(file: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
   const next = `${file}.${randomBytes(6).toString('hex')}.tmp`
   try {
-    await writeSynced(next, bytes, { mode })
+    await writeSynced(next, bytes, mode)
     await fs.rename(next, file)
   } catch (error) {
     await fs.rm(next, { force: true }).catch(() => undefined)
@@ -98,15 +98,10 @@ export async function replaceFile(file: string, bytes: Uint8Array | string, mode
   await syncDirectory(path.dirname(file))
 }
 
-/** Makes a file whose bytes are durable, its name not yet. @param date  its mtime and atime; default: now */
-export async function writeSynced(
-  file: string,
-  bytes: Uint8Array | string,
-  { mode = 0o644, date }: { readonly mode?: number; readonly date?: Date } = {},
-): Promise<void> {
+/** Makes a file whose bytes are durable, its name not yet. */
+export async function writeSynced(file: string, bytes: Uint8Array | string, mode = 0o644): Promise<void> {
   await using handle = await fs.open(file, 'wx', mode)
   await handle.writeFile(bytes)
-  if (date !== undefined) await handle.utimes(date, date)
   await handle.sync()
 }
 

@@ -196,10 +196,7 @@ export class FsStore
     try {
       await staged(this.#layout.ingests, async file => {
         // Read-only from the start, as in `FsWriter`: nothing of the blob remains to be made durable but its name.
-        await writeSynced(file, bytes, {
-          mode: process.platform === 'win32' ? 0o666 : 0o444,
-          date: this.#now(),
-        })
+        await writeSynced(file, bytes, process.platform === 'win32' ? 0o666 : 0o444)
         options.signal?.throwIfAborted()
         await this.#publish(file, digest, options)
       })

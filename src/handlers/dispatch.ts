@@ -1,4 +1,6 @@
+import { setMaxListeners } from 'node:events'
 import PQueue from 'p-queue'
+import { OrlopError } from '../errors.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { AbortOptions } from '../options.ts'
 import {
@@ -17,10 +19,20 @@ import type { Handler } from './types.ts'
 /** The work done once for each node. */
 export type Visit<N = Descriptor> = (node: N, options: AbortOptions) => Promise<void>
 
+/** Several rows of places for calls, each for other nodes. */
+export interface Lanes<N> {
+  /** How many calls at one time, by lane. */
+  readonly places: readonly number[]
+  /** The lane of a node. */
+  readonly of: (node: N) => number
+}
+
 /** Options of `dispatch`. */
 export interface DispatchOptions<N = Descriptor> extends AbortOptions, GraphLimits {
   /** Calls of `handler` and `visit` at one time, together; default 3. */
   readonly concurrency?: number | undefined
+  /** Takes the place of `concurrency`. */
+  readonly lanes?: Lanes<N> | undefined
   /** `pre` (the default) visits a node before its children are asked for, `post` after all below it were visited. */
   readonly order?: 'pre' | 'post' | undefined
   /** Tells nodes apart; default: media type and digest of a descriptor, text itself. */
@@ -73,20 +85,24 @@ class Run<N> {
   readonly #key: (node: N) => string
   readonly #maxNodes: number
   readonly #maxDepth: number
-  readonly #queue: PQueue
+  readonly #queues: readonly PQueue[]
+  readonly #laneOf: (node: N) => number
   readonly #stop = new AbortController()
   /** One for each node that was met. */
   readonly #branches = new Map<string, Branch>()
 
   constructor(handler: Handler<N>, visit: Visit<N>, options: DispatchOptions<N>) {
-    const { concurrency = 3, order = 'pre', key = defaultKey } = options
+    const { concurrency = 3, lanes, order = 'pre', key = defaultKey } = options
     this.#handler = handler
     this.#visit = visit
     this.#order = order
     this.#key = key
     this.#maxNodes = options.maxNodes ?? defaultMaxNodes
     this.#maxDepth = options.maxDepth ?? defaultMaxDepth
-    this.#queue = new PQueue({ concurrency })
+    this.#queues = (lanes?.places ?? [concurrency]).map(places => new PQueue({ concurrency: places }))
+    this.#laneOf = lanes?.of ?? (() => 0)
+    // Every call listens to it, each a few times; Node takes more than ten for a leak.
+    setMaxListeners(0, this.#stop.signal)
   }
 
   /** Only the first reason counts. */
@@ -135,7 +151,9 @@ class Run<N> {
   /** The signal goes to the work and not to the queue, which would free the slot while the work still runs. */
   #slot<T>(step: Step<N>, work: (node: N, options: AbortOptions) => Promise<T>): Promise<T> {
     const { signal } = this.#stop
-    return this.#queue.add(async () => {
+    const queue = this.#queues[this.#laneOf(step.node)]
+    if (queue === undefined) throw new OrlopError('INTERNAL', 'dispatch: a node has a lane without places')
+    return queue.add(async () => {
       signal.throwIfAborted()
       try {
         return await work(step.node, { signal })

@@ -11,7 +11,7 @@
  */
 export { before } from './before.ts'
 export { children, readConfig, readIndex, readManifest } from './children.ts'
-export { type DispatchOptions, dispatch, type Visit } from './dispatch.ts'
+export { type DispatchOptions, dispatch, type Lanes, type Visit } from './dispatch.ts'
 export { childLabels, childLabelsWithoutLayers } from './gc-labels.ts'
 export { isUnknownPlatform, limitManifests } from './limit.ts'
 export { defaultMaxDepth, defaultMaxNodes, formatPath, type GraphLimits } from './path.ts'

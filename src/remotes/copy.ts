@@ -1,7 +1,7 @@
 import { type CopyEvent, copyBlob } from '../content/copy.ts'
 import { refKey } from '../content/ref-key.ts'
 import type { Ingester, Labels, Provider } from '../content/types.ts'
-import { dispatch } from '../handlers/dispatch.ts'
+import { dispatch, type Lanes } from '../handlers/dispatch.ts'
 import type { Handler } from '../handlers/types.ts'
 import type { Descriptor } from '../oci/descriptor.ts'
 import type { AbortOptions } from '../options.ts'
@@ -9,7 +9,7 @@ import type { BlobEvent, OnProgress } from './progress.ts'
 
 /** Options of `copyGraph`. */
 export interface CopyGraphOptions extends AbortOptions {
-  /** Blobs and manifests on their way at one time; default 3. */
+  /** Blobs and manifests on their way at one time; default 3, and 6 of at most 64 KiB. */
   readonly concurrency?: number | undefined
   /** The labels of each blob; written with it, or merged into those it has. */
   readonly labels?: ((desc: Descriptor, options: AbortOptions) => Promise<Labels>) | undefined
@@ -17,6 +17,12 @@ export interface CopyGraphOptions extends AbortOptions {
   /** What progress calls a blob that moves; default `downloading`. */
   readonly moving?: 'downloading' | 'uploading' | undefined
 }
+
+/**
+ * A few large blobs fill the line, and more would each take memory; a small one costs round trips and hardly a byte, so more
+ * of those go at one time, and share the syncs of their store.
+ */
+const lanes: Lanes<Descriptor> = { places: [3, 6], of: ({ size }) => (size > 64 * 1024 ? 0 : 1) }
 
 /**
  * Copies all that `handler` finds below `root`, and then `root`: leaves first.
@@ -48,7 +54,11 @@ export async function copyGraph(
     return children
   }
   board.announce(root)
-  await dispatch(announced, copy, [root], { concurrency, order: 'post', signal })
+  await dispatch(announced, copy, [root], {
+    ...(concurrency === undefined ? { lanes } : { concurrency }),
+    order: 'post',
+    signal,
+  })
 }
 
 /** Turns what happens to blobs into progress events, and remembers how each one stands. */

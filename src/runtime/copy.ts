@@ -38,7 +38,7 @@ export interface CopyOptions extends AbortOptions, CopySelection {
   readonly referrers?: boolean | undefined
   /** What must accept the image, unless it is one of the store; absent: everything is accepted. */
   readonly policy?: Policy | undefined
-  /** Blobs on their way at one time; default 3. */
+  /** Blobs on their way at one time; default as in `CopyGraphOptions`, and 3 where layers are converted. */
   readonly concurrency?: number | undefined
   readonly onProgress?: OnProgress | undefined
 }
@@ -151,7 +151,7 @@ async function transfer(parts: Transfer, options: CopyOptions): Promise<Descript
   if (isSparse) refuseChange(root, options)
   const change = isSparse ? {} : changeFor(source, destination, options, preserve)
   const { onProgress, signal } = options
-  const concurrency = Math.min(options.concurrency ?? 3, destination.concurrency ?? Number.POSITIVE_INFINITY)
+  const concurrency = atMost(destination.concurrency, options.concurrency)
   const { moving } = destination
   const from = fromWhere(source, destination)
   if (Object.keys(change).length === 0 && (select === undefined || isSparse)) {
@@ -176,6 +176,9 @@ async function transfer(parts: Transfer, options: CopyOptions): Promise<Descript
   const more = { concurrency, labels: destination.store && from, onProgress, moving, signal }
   return convertGraph(blobs, destination.blobs, root, { change, select, preserve, leaves, onLost, ...more })
 }
+
+const atMost = (limit: number | undefined, wanted: number | undefined): number | undefined =>
+  limit === undefined ? wanted : Math.min(limit, wanted ?? limit)
 
 /** What an index lists and is not copied has no new digest that it could list. */
 function refuseChange({ digest }: Descriptor, { format, compression }: CopyOptions): void {

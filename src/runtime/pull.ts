@@ -44,7 +44,7 @@ export interface FetchOptions extends AbortOptions {
   readonly referrers?: FindReferrers | undefined
   /** True: signatures are judged and not copied. */
   readonly removeSignatures?: boolean | undefined
-  /** Blobs on their way at one time; default 3. */
+  /** Blobs on their way at one time; default as in `CopyGraphOptions`. */
   readonly concurrency?: number | undefined
   readonly onProgress?: OnProgress | undefined
 }

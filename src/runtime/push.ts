@@ -44,7 +44,7 @@ export interface PushOptions extends AbortOptions {
   readonly referrers?: boolean | undefined
   /** True: signatures stay behind. */
   readonly removeSignatures?: boolean | undefined
-  /** Blobs on their way at one time; default 3. */
+  /** Blobs on their way at one time; default as in `CopyGraphOptions`. */
   readonly concurrency?: number | undefined
   readonly onProgress?: OnProgress | undefined
 }

@@ -3,11 +3,14 @@ import test, { type ExecutionContext } from 'ava'
 import { readBlob } from '../../src/content/blob.ts'
 import { cached } from '../../src/content/cache.ts'
 import { MemoryStore } from '../../src/content/memory-store.ts'
+import type { Provider } from '../../src/content/types.ts'
 import type { Descriptor } from '../../src/oci/descriptor.ts'
+import { digestOf } from '../../src/oci/digest.ts'
 import { parseManifest } from '../../src/oci/document.ts'
 import { isManifest } from '../../src/oci/media-type.ts'
 import { copyGraph } from '../../src/remotes/copy.ts'
 import { type ProgressEvent, ProgressTotals } from '../../src/remotes/progress.ts'
+import { targetOf } from '../support/bytes.ts'
 import { startRegistry } from '../support/registry.ts'
 import { dropAfter, wrongBytes } from '../support/registry-faults.ts'
 import { quickResolver } from '../support/resolver.ts'
@@ -109,4 +112,36 @@ test('copyGraph() announces every blob before it comes', async t => {
     if (!first.has(event.target.digest)) first.set(event.target.digest, event.type)
   }
   t.deepEqual([...first.values()], ['waiting', 'waiting', 'waiting', 'waiting'])
+})
+
+/** The most reads at one time, of small blobs and of large ones, when all of them wait for each other as long as they can. */
+async function mostAtOnce(concurrency: number | undefined) {
+  const blobs = Array.from({ length: 24 }, (_, at) => crypto.randomBytes(at % 2 ? 70_000 + at : 100 + at))
+  const sources = new Map(blobs.map(bytes => [digestOf(bytes), bytes]))
+  const now = { small: 0, large: 0 }
+  const most = { small: 0, large: 0, all: 0 }
+  const from: Provider = {
+    async *read({ digest, size }) {
+      const kind = size > 65_536 ? 'large' : 'small'
+      now[kind]++
+      most[kind] = Math.max(most[kind], now[kind])
+      most.all = Math.max(most.all, now.small + now.large)
+      // All that may begin has begun when the event loop has come round a few times.
+      for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate)
+      yield sources.get(digest) ?? new Uint8Array()
+      now[kind]--
+    },
+  }
+  const targets = blobs.map(bytes => ({ ...targetOf(bytes), mediaType: 'application/x' }))
+  const root = { mediaType: 'application/root', digest: digestOf(''), size: 0 }
+  await copyGraph(from, new MemoryStore(), root, async desc => (desc === root ? targets : []), {
+    concurrency,
+  })
+  return most
+}
+
+test('copyGraph() copies three blobs at one time and six small ones, or as many as it is told', async t => {
+  t.deepEqual(await mostAtOnce(undefined), { small: 6, large: 3, all: 9 })
+  t.is((await mostAtOnce(2)).all, 2)
+  t.is((await mostAtOnce(20)).all, 20)
 })

@@ -17,7 +17,7 @@ interface PushCommandOptions extends RegistryOptions, Pick<PolicyOptions, 'regis
   readonly allPlatforms?: boolean
   readonly missing: NonNullable<PushOptions['onMissing']>
   readonly referrers?: boolean
-  readonly maxConcurrentUploadedLayers: number
+  readonly maxConcurrentUploadedLayers?: number
   readonly allowNonDistributableBlobs?: boolean
   readonly removeSignatures?: boolean
 }
@@ -47,7 +47,11 @@ export const registerPush: Register = (noun, context) => {
         .default('error'),
     )
     .option('--referrers', 'push along what refers to the image and is here: signatures, bills of materials')
-    .option('--max-concurrent-uploaded-layers <n>', 'blobs on their way at one time', count, 3)
+    .option(
+      '--max-concurrent-uploaded-layers <n>',
+      'blobs on their way at one time; 3, and 6 small ones, unless told',
+      count,
+    )
     .option('--allow-non-distributable-blobs', 'push layers too that a licence keeps from being distributed')
     .option('--remove-signatures', 'leave the signatures of the image behind')
     .addOption(new Option('--local', 'as in ctr; it is always so').hideHelp())
