@@ -4,7 +4,7 @@ import test from 'ava'
 
 /** Low to high. A file may import its own folder or a lower line; see docs/architecture.md. */
 const layers: ReadonlyArray<readonly string[]> = [
-  ['errors.ts', 'numbers.ts', 'options.ts', 'version.ts', 'oci', 'filters'],
+  ['errors.ts', 'numbers.ts', 'options.ts', 'pace.ts', 'version.ts', 'oci', 'filters'],
   ['content'],
   ['metadata'],
   ['handlers'],
@@ -21,6 +21,7 @@ const neighbours: ReadonlySet<string> = new Set([
   'oci → errors.ts',
   'oci → options.ts',
   'filters → errors.ts',
+  'pace.ts → options.ts',
   'transports → archive',
   'transports → remotes',
   'cli → service',

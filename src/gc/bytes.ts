@@ -9,7 +9,7 @@ import type { Journal } from '../metadata/journal.ts'
 import { NamedBytes } from '../metadata/named-bytes.ts'
 import type { Digest } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
-import { Pace } from './pace.ts'
+import { Pace } from '../pace.ts'
 import type { Pauses } from './pauses.ts'
 
 /** A file of the store beneath that no record names. */

@@ -2,8 +2,8 @@ import type { Collectible, Node } from '../metadata/collectible.ts'
 import type { View } from '../metadata/kv.ts'
 import { bytes } from '../numbers.ts'
 import type { AbortOptions } from '../options.ts'
+import { Pace } from '../pace.ts'
 import { NodeTable } from './node-table.ts'
-import { Pace } from './pace.ts'
 
 /** Names what a node keeps: by the record's own references, and by other records' back references. */
 export type Edges = (view: View, node: Node) => readonly Node[] | Promise<readonly Node[]>

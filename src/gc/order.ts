@@ -1,8 +1,8 @@
 import type { View } from '../metadata/kv.ts'
 import { integers } from '../numbers.ts'
 import type { AbortOptions } from '../options.ts'
+import { Pace } from '../pace.ts'
 import type { VisitEdges } from './mark.ts'
-import { Pace } from './pace.ts'
 
 /** Records that are removed together, one group after the other: one, or several that refer to each other in a circle. */
 export class Groups {

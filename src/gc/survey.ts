@@ -1,9 +1,9 @@
 import type { Collectible } from '../metadata/collectible.ts'
 import type { View } from '../metadata/kv.ts'
 import type { AbortOptions } from '../options.ts'
+import { Pace } from '../pace.ts'
 import { asked, edgesOf, Marker, type VisitEdges } from './mark.ts'
 import { NodeTable } from './node-table.ts'
-import { Pace } from './pace.ts'
 import { Records } from './records.ts'
 
 /** What a view holds, and what of it is reachable. */

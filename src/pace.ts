@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { AbortOptions } from '../options.ts'
+import type { AbortOptions } from './options.ts'
 
 /** How long work goes on before others get a turn, in milliseconds. */
 const turn = 5
