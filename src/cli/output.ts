@@ -52,13 +52,15 @@ export const toJson = (value: unknown, indent?: number): string => {
 
 /** Each column as wide as its widest cell and one space; nothing after the last. */
 export function formatTable(cells: readonly (readonly string[])[]): readonly string[] {
-  const rows = cells.map(row => row.map(printableLine))
+  // One look at a whole row: nearly all are plain.
+  const rows = cells.map(row => (isPlain(row.join('')) ? row : row.map(printableLine)))
   const widths: number[] = []
-  for (const row of rows)
-    for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length)
+  for (const row of rows) {
+    for (let at = 0; at < row.length; at++) widths[at] = Math.max(widths[at] ?? 0, (row[at]?.length ?? 0) + 1)
+  }
   return rows.map(row =>
     row
-      .map((cell, at) => cell.padEnd((widths[at] ?? 0) + 1))
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
       .join('')
       .trimEnd(),
   )

@@ -5,9 +5,10 @@ import { labelField, parseFilters } from '../filters/filter.ts'
 import { decode, encode, readDates } from '../metadata/codec.ts'
 import type { Database } from '../metadata/database.ts'
 import type { Publisher } from '../metadata/exchange.ts'
-import type { View } from '../metadata/kv.ts'
+import type { Entry, View } from '../metadata/kv.ts'
 import { checkLabels, checkNamespace } from '../metadata/labels.ts'
 import { addLeaseResource, deleteLeaseResource } from '../metadata/leases.ts'
+import { listed } from '../metadata/listed.ts'
 import { imageKey, kindPrefix, parseKey, touchNamespace } from '../metadata/schema.ts'
 import { labelKeys } from '../oci/annotations.ts'
 import { type Descriptor, descriptorToJson, readDescriptor } from '../oci/descriptor.ts'
@@ -130,18 +131,18 @@ export class ImageRecords implements ImageStore {
     return decode(key, value, (json, what) => readImageRecord(name, json, what))
   }
 
-  /** Reads in one go and yields afterwards, so that a slow reader holds no snapshot open. */
-  async *#list(
-    wanted: (image: ImageRecord) => boolean,
-    { signal }: AbortOptions,
-  ): AsyncGenerator<ImageRecord, void, undefined> {
-    signal?.throwIfAborted()
-    yield* await this.#database.view(async view => {
-      const images: ImageRecord[] = []
-      for await (const image of imageRecords(view, this.#namespace, { signal })) {
-        if (wanted(image)) images.push(image)
-      }
-      return images
+  #list(wanted: (image: ImageRecord) => boolean, { signal }: AbortOptions): AsyncIterable<ImageRecord> {
+    return listed(async () => {
+      signal?.throwIfAborted()
+      return this.#database.view(async view => {
+        const images: ImageRecord[] = []
+        // Not `imageRecords`: a generator between costs as much as the record itself.
+        for await (const entry of view.range(kindPrefix(this.#namespace, 'image'), { signal })) {
+          const image = imageOf(entry)
+          if (image !== undefined && wanted(image)) images.push(image)
+        }
+        return images
+      })
     })
   }
 
@@ -156,11 +157,16 @@ export async function* imageRecords(
   namespace: string,
   options: AbortOptions = {},
 ): AsyncGenerator<ImageRecord, void, undefined> {
-  for await (const { key, value } of view.range(kindPrefix(namespace, 'image'), options)) {
-    const parsed = parseKey(key)
-    if (parsed?.kind !== 'image') continue
-    yield decode(key, value, (json, what) => readImageRecord(parsed.name, json, what))
+  for await (const entry of view.range(kindPrefix(namespace, 'image'), options)) {
+    const image = imageOf(entry)
+    if (image !== undefined) yield image
   }
+}
+
+function imageOf({ key, value }: Entry): ImageRecord | undefined {
+  const parsed = parseKey(key)
+  if (parsed?.kind !== 'image') return undefined
+  return decode(key, value, (json, what) => readImageRecord(parsed.name, json, what))
 }
 
 /** An image's record out of its JSON, for `decode`; its name is in its key. */

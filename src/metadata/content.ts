@@ -32,6 +32,7 @@ import {
 import { Gate } from './gate.ts'
 import { checkLabels, checkNamespace } from './labels.ts'
 import { deleteLeaseResource } from './leases.ts'
+import { listed } from './listed.ts'
 import { contentKey, kindPrefix, parseKey } from './schema.ts'
 
 /** What a `NamespacedContent` is made from. */
@@ -117,21 +118,22 @@ export class NamespacedContent implements ContentStore, FileProvider, FileTaker 
     return this.#list(parseFilters(filters), options)
   }
 
-  /** Reads in one go and yields afterwards, so that the reader may change what it is given. */
-  async *#list(matches: ReturnType<typeof parseFilters>, { signal }: AbortOptions): AsyncGenerator<Info> {
-    const found = await this.#parts.database.view(async view => {
-      const list: Info[] = []
-      for await (const { key, value } of view.range(kindPrefix(this.#scope.namespace, 'content'), {
-        signal,
-      })) {
-        const parsed = parseKey(key)
-        if (parsed?.kind !== 'content') continue
-        const info = infoOf(parsed.digest, decode(key, value, readBlobRecord))
-        if (matches(infoFields(info))) list.push(info)
-      }
-      return list
-    })
-    yield* found
+  #list(matches: ReturnType<typeof parseFilters>, options: AbortOptions): AsyncIterable<Info> {
+    return listed(() =>
+      this.#parts.database.view(async view => {
+        const list: Info[] = []
+        for await (const { key, value } of view.range(
+          kindPrefix(this.#scope.namespace, 'content'),
+          options,
+        )) {
+          const parsed = parseKey(key)
+          if (parsed?.kind !== 'content') continue
+          const info = infoOf(parsed.digest, decode(key, value, readBlobRecord))
+          if (matches(infoFields(info))) list.push(info)
+        }
+        return list
+      }),
+    )
   }
 
   async delete(digest: Digest, options: AbortOptions = {}): Promise<void> {

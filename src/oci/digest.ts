@@ -27,6 +27,7 @@ const shape = /^(?<algorithm>[a-z0-9]+(?:[.+_-][a-z0-9]+)*):(?<encoded>[a-zA-Z0-
  * @see image-spec v1.1, descriptor.md, Digests
  */
 export function parseDigest(text: string): Digest {
+  if (isDigest(text)) return text
   const { algorithm, encoded } = shape.exec(text)?.groups ?? {}
   if (algorithm === undefined || encoded === undefined) {
     throw new OrlopError('INVALID_ARGUMENT', `digest ${quote(text)}: not <algorithm>:<hex>`)

@@ -102,12 +102,13 @@ const fold = (key: string): string => key.toUpperCase().toLowerCase()
  * one could be read in two ways.
  */
 export function lookalikes(known: readonly string[]): (json: JsonObject, what: string) => void {
+  const exact = new Set(known)
   const names = new Map(known.map(name => [fold(name), name]))
   return (json, what) => {
     for (const key of Object.keys(json)) {
+      if (exact.has(key)) continue
       const name = names.get(fold(key))
-      if (name !== undefined && name !== key)
-        throw invalid(`${what}: key ${JSON.stringify(key)} can be taken for "${name}"`)
+      if (name !== undefined) throw invalid(`${what}: key ${JSON.stringify(key)} can be taken for "${name}"`)
     }
   }
 }

@@ -22,6 +22,12 @@ export interface Listed {
 
 type Facts = Omit<Listed, 'image'>
 
+/** Facts that are asked for, and once they are here, without a promise around them. */
+interface Found {
+  readonly coming: Promise<Facts>
+  readonly here?: Facts
+}
+
 /** Options of `describe`. */
 export interface DescribeOptions extends AbortOptions {
   /** Default: the host's. */
@@ -44,25 +50,29 @@ export async function* describeAll(
     read: documents.read,
     info: (digest: Digest, abort?: AbortOptions) => content.info(digest, abort),
   }
-  const known = new Map<string, Promise<Facts>>()
-  const factsOf = (image: ImageRecord): Promise<Facts> => {
+  const known = new Map<string, Found>()
+  const factsOf = (image: ImageRecord): Found => {
     // Everything that stands in a target decides what its facts are, its platform too.
     const key = JSON.stringify(image.target)
-    const found = known.get(key) ?? facts(source, image, options)
+    const before = known.get(key)
+    if (before !== undefined) return before
+    const found: Found = { coming: facts(source, image, options) }
     known.set(key, found)
+    // Whoever stops early leaves some behind that nobody waits for.
+    found.coming.then(
+      here => Object.assign(found, { here }),
+      () => undefined,
+    )
     return found
   }
-  const waiting: { readonly image: ImageRecord; readonly found: Promise<Facts> }[] = []
+  const waiting: { readonly image: ImageRecord; readonly found: Found }[] = []
   for await (const image of images) {
-    const found = factsOf(image)
-    // Whoever stops early leaves some behind that nobody waits for.
-    found.catch(() => undefined)
-    waiting.push({ image, found })
+    waiting.push({ image, found: factsOf(image) })
     if (waiting.length < ahead) continue
     const first = waiting.shift()
-    if (first) yield { image: first.image, ...(await first.found) }
+    if (first) yield { image: first.image, ...(first.found.here ?? (await first.found.coming)) }
   }
-  for (const { image, found } of waiting) yield { image, ...(await found) }
+  for (const { image, found } of waiting) yield { image, ...(found.here ?? (await found.coming)) }
 }
 
 /**

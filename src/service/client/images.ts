@@ -7,6 +7,7 @@ import type {
   ImageStore,
   NewImage,
 } from '../../images/types.ts'
+import { listed } from '../../metadata/listed.ts'
 import { type Descriptor, descriptorToJson, readDescriptor } from '../../oci/descriptor.ts'
 import type { AbortOptions } from '../../options.ts'
 import { type Image, Images } from '../gen/containerd/services/images/v1/images_pb.ts'
@@ -38,10 +39,12 @@ export class RemoteImages implements ImageStore {
     return this.#list(filters, options)
   }
 
-  async *#list(filters: readonly string[], options: AbortOptions): AsyncGenerator<ImageRecord> {
-    const request = { filters: [...filters] }
-    const { images } = await this.#connection.unary(Images.method.list, request, this.#with(options))
-    yield* images.map(recordOf)
+  #list(filters: readonly string[], options: AbortOptions): AsyncIterable<ImageRecord> {
+    return listed(async () => {
+      const request = { filters: [...filters] }
+      const { images } = await this.#connection.unary(Images.method.list, request, this.#with(options))
+      return images.map(recordOf)
+    })
   }
 
   async create({ name, target, labels = {} }: NewImage, options: AbortOptions = {}): Promise<ImageRecord> {

@@ -1,4 +1,5 @@
 import { isNotFound } from '../../errors.ts'
+import { listed } from '../../metadata/listed.ts'
 import type { AbortOptions } from '../../options.ts'
 import type { Store } from '../../runtime/store.ts'
 import type { Membership } from './membership.ts'
@@ -13,14 +14,15 @@ export async function gone(removal: Promise<void>, isRepeated: boolean): Promise
 }
 
 /** What a list gives, once it is known to the end. */
-export async function* collected<T>(
+export const collected = <T>(
   membership: Membership,
   list: (store: Store) => AsyncIterable<T>,
   options: AbortOptions,
-): AsyncGenerator<T> {
-  yield* await membership.run(async store => {
-    const all: T[] = []
-    for await (const item of list(store)) all.push(item)
-    return all
-  }, options)
-}
+): AsyncIterable<T> =>
+  listed(() =>
+    membership.run(async store => {
+      const all: T[] = []
+      for await (const item of list(store)) all.push(item)
+      return all
+    }, options),
+  )
