@@ -133,7 +133,7 @@ const stable = (text: string): string =>
   text
     .replaceAll(/Less than a second|About a minute|\d+ (?:seconds?|minutes?)/g, 'AGE')
     .replaceAll(/at most [\d.]+ ms, \d+ times/g, 'at most PAUSES')
-    .replaceAll(/"(?:longest|total|mark|sweep|bytes|count|garbage|allocated)": [\d.]+/g, 'NUMBER')
+    .replaceAll(/"(?:longest|total|mark|order|sweep|bytes|count|garbage|allocated)": [\d.]+/g, 'NUMBER')
     .replaceAll(/has \d+ records/g, 'has RECORDS')
     .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'DATE')
     .replaceAll(/^(?:\(metadata\)|TOTAL).*$/gm, 'METADATA')
