@@ -8,9 +8,9 @@ import path from 'node:path'
 import { build } from 'esbuild'
 import { commandNames } from '../dist/src/cli/nouns.js'
 import { link } from './link.js'
-import { commander, level } from './packages.js'
+import { commander, level, undici } from './packages.js'
 
-const outside = ['undici', '@bufbuild/protobuf', 'openpgp', 'yaml']
+const outside = ['@bufbuild/protobuf', 'openpgp', 'yaml']
 const directory = 'dist/bundle'
 
 const { metafile, outputFiles } = await build({
@@ -23,7 +23,7 @@ const { metafile, outputFiles } = await build({
   format: 'esm',
   target: 'node20.19',
   external: outside.flatMap(name => [name, `${name}/*`]),
-  plugins: [commander, level],
+  plugins: [commander, level, undici],
   legalComments: 'none',
   metafile: true,
   logLevel: 'warning',
