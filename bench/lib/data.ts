@@ -7,6 +7,7 @@ import { output } from '../../test/support/run.ts'
 import type { Bench } from './types.ts'
 
 const types = {
+  index: 'application/vnd.oci.image.index.v1+json',
   manifest: 'application/vnd.oci.image.manifest.v1+json',
   config: 'application/vnd.oci.image.config.v1+json',
   layer: 'application/vnd.oci.image.layer.v1.tar+gzip',
@@ -46,6 +47,31 @@ export async function sibling(image: BenchImage, bytes: number): Promise<BenchIm
   const files = realFiles('/usr/share')
   const last = await realLayer(image.layout, 99, bytes, files)
   return finish(image.layout, 'sibling', [...kept, last])
+}
+
+/** An image for four platforms, each of two layers of its own of about 10 MB. */
+export async function multiPlatform({ directory, imageBytes }: Bench): Promise<BenchImage> {
+  const layout = path.join(directory, 'multi')
+  await createLayout(layout)
+  const files = realFiles()
+  const images: Image[] = []
+  const manifests: RawDescriptor[] = []
+  for (const [at, architecture] of ['amd64', 'arm64', 's390x', 'riscv64'].entries()) {
+    const layers: Layer[] = []
+    for (const layer of [0, 1]) layers.push(await realLayer(layout, at * 2 + layer, imageBytes / 50, files))
+    const image = await putImage(layout, layers, architecture)
+    images.push(image)
+    manifests.push({ ...image.manifest, platform: { os: 'linux', architecture } })
+  }
+  const index = await putBlob(
+    layout,
+    types.index,
+    Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: types.index, manifests })),
+  )
+  await name(layout, 'multi', index)
+  const [first] = images
+  if (!first) throw new Error('no images')
+  return { ...first, layout, tag: 'multi', bytes: images.reduce((sum, { bytes }) => sum + bytes, index.size) }
 }
 
 /** An image of many layers of a few hundred bytes. */
@@ -108,13 +134,22 @@ async function compressed(layout: string, tar: string): Promise<Layer> {
   return { descriptor: { mediaType: types.layer, digest, size }, diffId }
 }
 
+/** An image's parts, stored in a layout. */
+type Image = Omit<BenchImage, 'layout' | 'tag'>
+
 async function finish(layout: string, tag: string, layers: readonly Layer[]): Promise<BenchImage> {
+  const image = await putImage(layout, layers)
+  await name(layout, tag, image.manifest)
+  return { layout, tag, ...image }
+}
+
+async function putImage(layout: string, layers: readonly Layer[], architecture = 'amd64'): Promise<Image> {
   const json = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value))
   const config = await putBlob(
     layout,
     types.config,
     json({
-      architecture: 'amd64',
+      architecture,
       os: 'linux',
       config: {},
       rootfs: { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) },
@@ -126,15 +161,19 @@ async function finish(layout: string, tag: string, layers: readonly Layer[]): Pr
     types.manifest,
     json({ schemaVersion: 2, mediaType: types.manifest, config, layers: descriptors }),
   )
+  const bytes = [manifest, config, ...descriptors].reduce((sum, { size }) => sum + size, 0)
+  return { manifest, config, layers: descriptors, bytes }
+}
+
+/** Gives a manifest or index a name in the layout's index. */
+async function name(layout: string, tag: string, target: RawDescriptor): Promise<void> {
   const file = path.join(layout, 'index.json')
   const index = JSON.parse(await fs.readFile(file, 'utf8'))
   index.manifests = [
     ...(index.manifests ?? []),
-    { ...manifest, annotations: { 'org.opencontainers.image.ref.name': tag } },
+    { ...target, annotations: { 'org.opencontainers.image.ref.name': tag } },
   ]
   await fs.writeFile(file, JSON.stringify(index))
-  const bytes = [manifest, config, ...descriptors].reduce((sum, { size }) => sum + size, 0)
-  return { layout, tag, manifest, config, layers: descriptors, bytes }
 }
 
 /** Regular files of this machine, in order of their names. */
@@ -161,11 +200,11 @@ async function digestOfFile(file: string): Promise<string> {
   return `sha256:${hash.digest('hex')}`
 }
 
-/** Pushes an image of a layout to a registry on loopback. */
+/** Pushes an image of a layout, all platforms of it, to a registry on loopback. */
 export const pushImage = ({ layout, tag }: BenchImage, reference: string): Promise<string> =>
   output(
     'skopeo',
-    ['copy', '--quiet', '--dest-tls-verify=false', `oci:${layout}:${tag}`, `docker://${reference}`],
+    ['copy', '--all', '--quiet', '--dest-tls-verify=false', `oci:${layout}:${tag}`, `docker://${reference}`],
     {
       deadline: 600_000,
     },
