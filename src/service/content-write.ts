@@ -1,4 +1,5 @@
 import type { Timestamp } from '@bufbuild/protobuf/wkt'
+import { Buffers } from '../content/buffers.ts'
 import { ifFound } from '../content/if-found.ts'
 import type { ContentStore, Writer } from '../content/types.ts'
 import { isNotFound, OrlopError } from '../errors.ts'
@@ -18,6 +19,9 @@ interface Response {
   readonly total?: bigint
 }
 
+/** Messages of clients that write; what is in them is taken before the next one is asked for. */
+const buffers = new Buffers(1024 * 1024 + 64, 8)
+
 /**
  * One ingest: a writer that lives as long as the stream.
  *
@@ -35,6 +39,7 @@ export async function* writeContent(
   call: Call,
 ): AsyncGenerator<Response> {
   const { content } = scopeOf(parts, call)
+  call.reuse(buffers)
   const first = await requests.next()
   if (first.done || first.value.ref === '') {
     throw new OrlopError('INVALID_ARGUMENT', 'first message must have a reference')

@@ -118,6 +118,7 @@ const callOf = (stream: CallStream, { closing }: Running): Call => ({
   signal: stream.signal,
   closing: closing.signal,
   header: name => stream.header(name),
+  reuse: buffers => stream.reuse(buffers),
 })
 
 /** What the client sends, one at a time, to its half-close. */

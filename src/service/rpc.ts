@@ -11,6 +11,7 @@ import {
   type MessageShape,
   toBinary,
 } from '@bufbuild/protobuf'
+import type { Buffers } from '../content/buffers.ts'
 
 /** What a method knows of the call beside its message. */
 export interface Call {
@@ -20,6 +21,8 @@ export interface Call {
   readonly closing: AbortSignal
   /** The first value of a header, or `''`. */
   header(name: string): string
+  /** From here on requests may be in memory of `buffers`: each is good until the next one is asked for. */
+  reuse(buffers: Buffers): void
 }
 
 /** One method: a function from messages to messages; a stream is an iterable. */

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream'
+import type { Buffers } from '../../content/buffers.ts'
 import { OrlopError } from '../../errors.ts'
 import type { Budget } from './budget.ts'
+import { bytesOf } from './frame.ts'
 
 /** What stands before each message: a flag, and four bytes of length. */
 const headSize = 5
@@ -27,6 +29,9 @@ export class MessageReader implements Disposable {
   #bytes = 0
   #wanted = 0
   #taken = 0
+  /** Memory of the message that was given last. */
+  #given: Buffer | undefined
+  #buffers: Buffers | undefined
   #isOver = false
   #failure: unknown
   #wake: () => void = () => undefined
@@ -41,6 +46,14 @@ export class MessageReader implements Disposable {
   }
 
   /**
+   * From here on messages are put together in memory of `buffers`: each is good until the next one is asked for, and its
+   * memory is given back then.
+   */
+  reuse(buffers: Buffers): void {
+    this.#buffers = buffers
+  }
+
+  /**
    * The next message; `undefined` when no more are sent. The one before may be let go by then.
    *
    * @throws RESOURCE_EXHAUSTED  it is over the limit, or there is no room for it
@@ -48,23 +61,37 @@ export class MessageReader implements Disposable {
    * @throws INTERNAL  the stream ends amid it
    */
   async next(): Promise<Buffer | undefined> {
+    // Not at the end of the call, when whoever has the message may still be at it.
+    if (this.#given !== undefined) this.#buffers?.give(this.#given)
+    this.#given = undefined
     this.#account(this.#bytes)
     const head = await this.#take(headSize)
     if (head === undefined) return undefined
-    if (head[0] !== 0) {
+    const [flag, length] = readHead(this.#join(head))
+    if (flag !== 0) {
       throw new OrlopError('UNIMPLEMENTED', 'message: is compressed, which is not understood here')
     }
-    const length = head.readUInt32BE(1)
     const { limit } = this.#options
     if (length > limit) {
       throw new OrlopError('RESOURCE_EXHAUSTED', `message: has ${length} bytes, of which ${limit} are taken`)
     }
-    const message = length === 0 ? Buffer.alloc(0) : await this.#take(length)
+    const message = length === 0 ? [] : await this.#take(length)
     if (message === undefined) throw cutOff()
-    return message
+    return this.#join(message)
   }
 
-  async #take(bytes: number): Promise<Buffer | undefined> {
+  #join(parts: readonly Buffer[]): Buffer {
+    const [first = nothing, ...more] = parts
+    if (more.length === 0) return first
+    const length = bytesOf(parts)
+    if (this.#buffers === undefined || length === headSize) return Buffer.concat(parts, length)
+    this.#given = this.#buffers.take(length)
+    let at = 0
+    for (const part of parts) at += part.copy(this.#given, at)
+    return this.#given
+  }
+
+  async #take(bytes: number): Promise<readonly Buffer[] | undefined> {
     this.#wanted = bytes
     while (this.#bytes < bytes && !this.#isOver && this.#failure === undefined) {
       this.#stream.resume()
@@ -78,15 +105,17 @@ export class MessageReader implements Disposable {
     return undefined
   }
 
-  #cut(bytes: number): Buffer {
-    const [first = Buffer.alloc(0)] = this.#chunks
-    const all = first.byteLength >= bytes ? first : Buffer.concat(this.#chunks)
-    const rest = all.subarray(bytes)
-    if (all === first) this.#chunks.shift()
-    else this.#chunks = []
-    if (rest.byteLength > 0) this.#chunks.unshift(rest)
+  /** Takes so many bytes of those that wait. */
+  #cut(bytes: number): readonly Buffer[] {
     this.#bytes -= bytes
-    return all.subarray(0, bytes)
+    const parts: Buffer[] = []
+    let left = bytes
+    for (; left > 0; left -= parts.at(-1)?.byteLength ?? left) {
+      const chunk = this.#chunks.shift() ?? nothing
+      parts.push(chunk.subarray(0, left))
+      if (chunk.byteLength > left) this.#chunks.unshift(chunk.subarray(left))
+    }
+    return parts
   }
 
   #add(chunk: Buffer): void {
@@ -131,5 +160,12 @@ export class MessageReader implements Disposable {
     this.#wake()
   }
 }
+
+const nothing = Buffer.alloc(0)
+
+const readHead = (head: Buffer): readonly [flag: number, length: number] => [
+  head.readUInt8(0),
+  head.readUInt32BE(1),
+]
 
 const cutOff = (): OrlopError => new OrlopError('INTERNAL', 'message: was cut off')

@@ -1,4 +1,5 @@
 import type { ServerHttp2Stream } from 'node:http2'
+import type { Buffers } from '../../content/buffers.ts'
 import { orAborted } from '../or-aborted.ts'
 import { encodeText, firstOf } from './headers.ts'
 import { Outflow } from './outflow.ts'
@@ -38,6 +39,11 @@ export class CallStream implements Disposable {
   /** The first value of a header, or `''`. */
   header(name: string): string {
     return firstOf(this.#headers, name)
+  }
+
+  /** As `MessageReader.reuse`. */
+  reuse(buffers: Buffers): void {
+    this.#reader.reuse(buffers)
   }
 
   /** The client's next message; `undefined` when it sends no more. Throws as `MessageReader.next`, and when it cancels. */
