@@ -1,6 +1,7 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
 import process from 'node:process'
+import { bound } from '../lib/bound.ts'
 import { command, selfMeasured } from '../lib/measure.ts'
 import type { Case, CaseMaker } from '../lib/types.ts'
 
@@ -28,7 +29,7 @@ export const make: CaseMaker = async bench => {
       title: `marking of ${count.toLocaleString('en')} blobs of which half go`,
       contenders: [
         { name: 'orlop gc run', kind: 'ours', prepare, run: () => selfMeasured('collect.js', ['run', root]) },
-        { name, kind: 'limit', run: async () => bound(count / 50) },
+        bound(name, count / 50),
       ],
       targets: [
         { against: name, measure: 'wall', atMost: 1 },
@@ -39,13 +40,3 @@ export const make: CaseMaker = async bench => {
   }
   return [1000, 10_000, 100_000].map(count => of(Math.round(count * bench.scale)))
 }
-
-/** No run: what the targets say, as a row beside ours. */
-const bound = (wallMs: number) => ({
-  wallMs,
-  cpuMs: 0,
-  peakBytes: 160 * 2 ** 20,
-  readBytes: 0,
-  writtenBytes: 0,
-  pauseMs: 100,
-})

@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import path from 'node:path'
+import { bound, memoryBound } from '../lib/bound.ts'
 import { inProcess, selfMeasured } from '../lib/measure.ts'
 import { containerdPeer, fresh, servePeer } from '../lib/peers.ts'
 import type { Bench, Case, CaseMaker, Contender } from '../lib/types.ts'
@@ -31,12 +32,16 @@ export const make: CaseMaker = async bench => {
       run: () =>
         selfMeasured('records.js', ['socket', ctr.address, what, total, atOnce], { daemon: ctr.pid }),
     },
+    bound(memoryBound),
   ]
   const through = (what: string, total: number, atOnce: number, atMost?: number): Case => ({
     name: `socket-${what}-${atOnce}`,
     title: `image ${what} through the socket, ${atOnce} at once (${total})`,
     contenders: socket(what, total, atOnce),
-    ...(atMost !== undefined && { targets: [{ against: 'containerd', measure: 'wall', atMost }] }),
+    targets: [
+      ...(atMost === undefined ? [] : [{ against: 'containerd', measure: 'wall' as const, atMost }]),
+      { against: memoryBound, measure: 'peak', atMost: 1 },
+    ],
   })
   const inLibrary = (what: string, total: number, atOnce: number, more: Partial<Case> = {}): Case => ({
     name: `library-${what}-${atOnce}`,
@@ -59,11 +64,21 @@ export const make: CaseMaker = async bench => {
     inLibrary('list', many, 1),
     through('create', count(3000), 32, 1),
     through('create', count(300), 1),
-    through('get', count(3000), 1, 2),
+    {
+      ...through('get', count(3000), 1, 2),
+      contenders: [...socket('get', count(3000), 1), echo(count(3000))],
+    },
     through('get', count(3000), 32),
     through('list', count(3000), 1),
   ]
 }
+
+/** What node:http2 allows: our client, and a server that gives back what it is sent. */
+const echo = (count: number): Contender => ({
+  name: 'an echo over node:http2',
+  kind: 'limit',
+  run: () => selfMeasured('echo.js', [count]),
+})
 
 /** What the disk allows who syncs each record by itself. */
 const syncs = ({ directory }: Bench, count: number): Contender => ({

@@ -1,3 +1,4 @@
+import { bound, memoryBound } from '../lib/bound.ts'
 import { selfMeasured } from '../lib/measure.ts'
 import { containerdPeer, servePeer } from '../lib/peers.ts'
 import type { Case, CaseMaker } from '../lib/types.ts'
@@ -25,8 +26,12 @@ export const make: CaseMaker = async bench => {
         kind: 'peer',
         run: () => selfMeasured('content.js', [ctr.address, ...args], { daemon: ctr.pid }),
       },
+      bound(memoryBound),
     ],
-    targets: [{ against: 'containerd', measure: 'wall', atMost }],
+    targets: [
+      { against: 'containerd', measure: 'wall', atMost },
+      { against: memoryBound, measure: 'peak', atMost: 1 },
+    ],
   })
   const bytes = Math.round(256 * 1024 * 1024 * bench.scale)
   const count = Math.round(3000 * bench.scale)

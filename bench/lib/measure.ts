@@ -77,7 +77,7 @@ async function spawned(
   }
 }
 
-/** What a child of ours that measures itself prints as its last line. */
+/** What a child of ours that measures itself prints as its last line; of one that uses a daemon, that one's memory and disk. */
 export async function selfMeasured(
   script: string,
   args: readonly (string | number)[],
@@ -96,7 +96,11 @@ export async function selfMeasured(
     ...sample,
     wallMs,
     cpuMs: cpuMs + after.cpuMs - before.cpuMs,
-    peakBytes: sample.peakBytes + after.peakBytes,
+    ...(options.daemon !== undefined && {
+      peakBytes: after.peakBytes,
+      readBytes: after.readBytes - before.readBytes,
+      writtenBytes: after.writtenBytes - before.writtenBytes,
+    }),
     count,
     pauseMs,
   }

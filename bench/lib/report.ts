@@ -104,7 +104,9 @@ export function tableOf({ title, results, verdicts }: Outcome): string {
     mib(median.writtenBytes),
     median.count === undefined ? '' : Math.round((median.count * 1000) / median.wallMs).toLocaleString('en'),
     median.pauseMs === undefined ? '' : ms(median.pauseMs),
-    ours === undefined || kind === 'ours' ? '' : `${(ours / median.wallMs).toFixed(2)}×`,
+    ours === undefined || kind === 'ours' || median.wallMs === 0
+      ? ''
+      : `${(ours / median.wallMs).toFixed(2)}×`,
   ])
   const head = [
     '',

@@ -3,7 +3,10 @@ export interface Sample {
   readonly wallMs: number
   /** User and system time of all processes that took part. */
   readonly cpuMs: number
-  /** The sum of the largest resident sizes of those processes, in bytes. */
+  /**
+   * The largest resident size of the process that did it, in bytes; the sum, where a command and its daemon did. The bench's
+   * own client, which is the same for all, is not counted.
+   */
   readonly peakBytes: number
   /** From and to disk, in bytes, as the kernel counts them. */
   readonly readBytes: number
