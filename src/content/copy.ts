@@ -73,6 +73,10 @@ async function mergeLabels(
   options: AbortOptions,
 ): Promise<void> {
   if (!isManager(to) || Object.keys(labels).length === 0) return
+  // A pull of what is all here then changes no record, each of which would be synced.
+  const known = (await to.info(target.digest, options)).labels
+  const has = (key: string): string => (Object.hasOwn(known, key) ? (known[key] ?? '') : '')
+  if (Object.entries(labels).every(([key, value]) => has(key) === value)) return
   try {
     await to.update(target.digest, { labels }, options)
   } catch (error) {

@@ -159,12 +159,21 @@ test('bytes that came by another way meanwhile are found, and no ingest is left'
   t.deepEqual([await store.records(), await store.ingests()], [[], []])
 })
 
-test('a small blob costs one commit of records', async t => {
+test('a small blob costs one commit of records, and none when it is there with its labels', async t => {
   const root = await temporaryDirectory(t)
   const kv = new CountingKeyValue()
   const database = new Database(kv)
   t.teardown(() => database.close())
   const { content } = new Metadata({ database, backend: new FsStore(root) }).scope({ namespace: 'default' })
-  await copyBlob(providerOf(bytes), content, target)
-  t.is(kv.commits.length, 1)
+  for (const [labels, commits] of [
+    [{ a: '1', constructor: 'x' }, 1],
+    [{ constructor: 'x' }, 1],
+    [{ toString: 'y' }, 2],
+    [{ a: '' }, 3],
+    [{ a: '' }, 3],
+  ] as const) {
+    await copyBlob(providerOf(bytes), content, target, { labels })
+    t.is(kv.commits.length, commits, JSON.stringify(labels))
+  }
+  t.deepEqual({ ...(await content.info(target.digest)).labels }, { constructor: 'x', toString: 'y' })
 })
