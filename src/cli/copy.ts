@@ -61,7 +61,7 @@ export const registerCopy: Register = (command, context) => {
     .option('--digestfile <file>', 'write the digest of what was copied to a file')
     .option(
       '--max-concurrent-blobs <n>',
-      'blobs on their way at one time; 3, and 6 small ones, unless told',
+      'blobs on their way at one time; 3, and 8 small ones, unless told',
       count,
     )
   addSides(addPolicyOptions(command))

@@ -31,7 +31,7 @@ export function addPull(command: Command, context: Context): void {
     .option('--all-platforms', 'pull all that the image has')
     .option(
       '--max-concurrent-downloads <n>',
-      'blobs on their way at one time; 3, and 6 small ones, unless told',
+      'blobs on their way at one time; 3, and 8 small ones, unless told',
       count,
     )
     .option('--metadata-only', 'copy indexes, manifests and configs, and no layers')

@@ -9,7 +9,7 @@ import type { BlobEvent, OnProgress } from './progress.ts'
 
 /** Options of `copyGraph`. */
 export interface CopyGraphOptions extends AbortOptions {
-  /** Blobs and manifests on their way at one time; default 3, and 6 of at most 64 KiB. */
+  /** Blobs and manifests on their way at one time; default 3, and 8 of at most 64 KiB. */
   readonly concurrency?: number | undefined
   /** The labels of each blob; written with it, or merged into those it has. */
   readonly labels?: ((desc: Descriptor, options: AbortOptions) => Promise<Labels>) | undefined
@@ -22,7 +22,7 @@ export interface CopyGraphOptions extends AbortOptions {
  * A few large blobs fill the line, and more would each take memory; a small one costs round trips and hardly a byte, so more
  * of those go at one time, and share the syncs of their store.
  */
-const lanes: Lanes<Descriptor> = { places: [3, 6], of: ({ size }) => (size > 64 * 1024 ? 0 : 1) }
+const lanes: Lanes<Descriptor> = { places: [3, 8], of: ({ size }) => (size > 64 * 1024 ? 0 : 1) }
 
 /**
  * Copies all that `handler` finds below `root`, and then `root`: leaves first.

@@ -49,7 +49,7 @@ export const registerPush: Register = (noun, context) => {
     .option('--referrers', 'push along what refers to the image and is here: signatures, bills of materials')
     .option(
       '--max-concurrent-uploaded-layers <n>',
-      'blobs on their way at one time; 3, and 6 small ones, unless told',
+      'blobs on their way at one time; 3, and 8 small ones, unless told',
       count,
     )
     .option('--allow-non-distributable-blobs', 'push layers too that a licence keeps from being distributed')
