@@ -103,9 +103,11 @@ export class FsIngests implements Ingester, IngestManager {
     try {
       // Once more, now that nobody can begin here.
       if (!(await isLeftover(dir))) return false
-      await fs.rm(dir, { recursive: true, force: true })
+      await fs.rm(dir, { recursive: true })
       return true
     } catch (error) {
+      // Whoever held it has removed it.
+      if (errnoOf(error) === 'ENOENT') return false
       throw fromErrno(error, `ingest directory ${dir}`)
     } finally {
       lock.release()
