@@ -128,7 +128,7 @@ function countReachers(store: StoreGraph, live: Reach): Int32Array {
   for (const [at, what] of store.what.entries()) {
     // An image that is kept in full and flat is one image; its second vertex follows from the first.
     if (what.kind !== 'image' || isFile(what) || what.flat || !live.has(at)) continue
-    for (const file of walker.filesFrom(store.verticesOf(what.namespace, what.key)))
+    for (const file of walker.filesFrom(store.verticesOf(what.namespace, what.key ?? '')))
       counts[file] = (counts[file] ?? 0) + 1
   }
   return counts

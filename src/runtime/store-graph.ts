@@ -8,18 +8,20 @@ import { decode, readIngestRecord } from '../metadata/codec.ts'
 import { type Collectible, type Node, recordsOf } from '../metadata/collectible.ts'
 import type { Database } from '../metadata/database.ts'
 import type { View } from '../metadata/kv.ts'
-import { integers } from '../numbers.ts'
+import { bytes, integers } from '../numbers.ts'
 import { type Digest, isDigest } from '../oci/digest.ts'
 import { DigestTable } from '../oci/digest-table.ts'
 import type { AbortOptions } from '../options.ts'
 import { Pace } from '../pace.ts'
 import type { Graph, Vertex } from './reach-graph.ts'
 
-/** What a file of the content directory is: a blob by its digest, an ingest by the name of its directory. */
+/** What a file of the content directory is. */
 export interface StoredFile {
   readonly kind: 'blob-file' | 'ingest-file'
-  readonly key: string
 }
+
+/** What a record is; only images are told apart by their names. */
+export type StoredRecord = Omit<Node, 'key'> & { readonly key?: string }
 
 /** The records and files of a store at one moment, as the collector sees them; and the images of one namespace. */
 export interface StoreGraph {
@@ -28,14 +30,14 @@ export interface StoreGraph {
   readonly images: readonly ImageRecord[]
   readonly graph: Graph
   /** What each vertex is, by its place. */
-  readonly what: readonly (Node | StoredFile)[]
+  readonly what: readonly (StoredRecord | StoredFile)[]
   /** The vertices of an image: most have one; an expired one has another for those who keep only its target. */
   verticesOf(namespace: string, image: string): readonly number[]
-  readonly files: ContentFiles
+  readonly files: Pick<ContentFiles, 'total'>
 }
 
 /** True for a file, false for a record. */
-export const isFile = (what: Node | StoredFile): what is StoredFile =>
+export const isFile = (what: StoredRecord | StoredFile): what is StoredFile =>
   what.kind === 'blob-file' || what.kind === 'ingest-file'
 
 /** What a store graph is read from. */
@@ -60,27 +62,33 @@ export async function readStoreGraph(
   namespace: string,
   options: AbortOptions = {},
 ): Promise<StoreGraph> {
-  const files = await contentFiles(content, options)
+  const builder = new Builder(new FsLayout(content))
+  const total = builder.addFiles(await contentFiles(content, options))
   return database.view(async view => {
-    const builder = new Builder(new FsLayout(content), files)
     await builder.addRecords(view, collectibles, now(), options)
     await builder.addEdges(view, new Map(collectibles.map(one => [one.kind, one])), options)
     await builder.addIngests(view, options)
     const images: ImageRecord[] = []
     for await (const image of imageRecords(view, namespace, options)) images.push(image)
-    return { namespace, images, files, ...builder.result() }
+    return { namespace, images, files: { total }, ...builder.result() }
   })
 }
 
-type Growing = Vertex & { readonly below: number[] }
-
+/** Makes a graph out of what is found bit by bit, of a million records if need be: what it holds of each are numbers. */
 class Builder {
   readonly #layout: FsLayout
-  readonly #vertices: Growing[] = []
-  readonly #what: Array<Node | StoredFile> = []
-  /** Places plus 1 of nodes, by their numbers twice, and 1 more for those that are kept flat. */
+  /** What each place is, and its bytes; files come first. */
+  readonly #what: Array<StoredRecord | StoredFile> = []
+  readonly #files: FileBytes[] = []
+  /** 1 for the places of roots. */
+  readonly #roots = bytes()
+  /** Two places, the second kept by the first, by turns. */
+  readonly #edges = integers()
+  #edgeCount = 0
   readonly #nodes = new NodeTable()
+  /** By the numbers of nodes twice, and 1 more for those that are kept flat, their places plus 1; and the other way about. */
   readonly #nodePlaces = integers()
+  readonly #visits = integers()
   /** Places plus 1 of blobs, by the numbers of their digests. */
   readonly #digests = new DigestTable()
   readonly #blobPlaces = integers()
@@ -90,15 +98,19 @@ class Builder {
   #referenceCount = 0
   /** The places of those who must be asked. */
   readonly #silent: number[] = []
+  /** Each kind of record, of each namespace, once. */
+  readonly #kinds = new Map<string, StoredRecord>()
 
-  constructor(layout: FsLayout, files: ContentFiles) {
+  constructor(layout: FsLayout) {
     this.#layout = layout
-    for (const [digest, size] of files.blobs) {
-      const place = this.#addFile({ kind: 'blob-file', key: digest }, size)
-      this.#blobPlaces.set(this.#digests.add(digest), place + 1)
-    }
-    for (const [name, size] of files.ingests)
-      this.#ingestPlaces.set(name, this.#addFile({ kind: 'ingest-file', key: name }, size))
+  }
+
+  /** Before all else. @returns the whole */
+  addFiles({ blobs, ingests, total }: ContentFiles): FileBytes {
+    for (const [digest, size] of blobs)
+      this.#blobPlaces.set(this.#digests.add(digest), this.#addFile(blobFile, size) + 1)
+    for (const [name, size] of ingests) this.#ingestPlaces.set(name, this.#addFile(ingestFile, size))
+    return total
   }
 
   async addRecords(
@@ -111,7 +123,8 @@ class Builder {
     const pace = new Pace(options)
     for (const collectible of collectibles) {
       for await (const scanned of collectible.all(view, at, options)) {
-        const place = this.#addNode(scanned.node, scanned.root !== undefined)
+        const place = this.#addNode(scanned.node)
+        if (scanned.root !== undefined) this.#roots.set(place, 1)
         for (const parent of scanned.parents) parents.push([parent, place])
         if (scanned.references) this.#noteReferences(place, scanned.references)
         else this.#silent.push(place)
@@ -134,15 +147,14 @@ class Builder {
       this.#keep(this.#references.get(at), this.#placeOf(this.#references.get(at + 1)))
     const pace = new Pace(options)
     for (const place of this.#silent) {
-      const node = this.#what[place]
-      if (node === undefined || isFile(node)) continue
+      const node = this.#nodeAt(place)
       if (pace.due) await pace.rest()
       for (const child of (await collectibles.get(node.kind)?.references(view, node)) ?? [])
         this.#keep(place, this.#placeOf(this.#visitOf(child)))
     }
-    for (const [place, node] of this.#what.entries()) {
-      if (isFile(node)) continue
-      if (node.kind === 'content' && isDigest(node.key)) this.#keepBlob(place, node.key)
+    for (let place = this.#files.length; place < this.#what.length; place++) {
+      const { kind, key } = this.#nodeAt(place)
+      if (kind === 'content' && isDigest(key)) this.#keepBlob(place, key)
     }
   }
 
@@ -160,26 +172,61 @@ class Builder {
 
   result(): Pick<StoreGraph, 'graph' | 'what' | 'verticesOf'> {
     return {
-      graph: this.#vertices,
+      graph: this.#graph(),
       what: this.#what,
       verticesOf: (namespace, key) =>
         [false, true].flatMap(flat => this.#known({ kind: 'image', namespace, key, flat }) ?? []),
     }
   }
 
-  #addNode(node: Node, root: boolean): number {
-    const place = this.#add(node, { root, below: [] })
-    this.#nodePlaces.set(this.#visitOf(node), place + 1)
+  #graph(): Graph {
+    const ends = new Int32Array(this.#what.length)
+    for (let at = 0; at < this.#edgeCount; at += 2) {
+      const from = this.#edges.get(at)
+      ends[from] = (ends[from] ?? 0) + 1
+    }
+    // Of their length from the start: arrays that grow have room for many more.
+    const vertices = this.#what.map((_, place): Vertex & { readonly below: number[] } => {
+      const root = this.#roots.get(place) === 1
+      const below = new Array<number>(ends[place] ?? 0).fill(0)
+      const file = this.#files[place]
+      return file ? { root, below, file } : { root, below }
+    })
+    for (let at = this.#edgeCount - 2; at >= 0; at -= 2) {
+      const from = this.#edges.get(at)
+      const place = (ends[from] ?? 0) - 1
+      ends[from] = place
+      const below = vertices[from]?.below
+      if (below) below[place] = this.#edges.get(at + 1)
+    }
+    return vertices
+  }
+
+  #addNode(node: Node): number {
+    const place = this.#what.push(this.#recordOf(node)) - 1
+    const visit = this.#visitOf(node)
+    this.#nodePlaces.set(visit, place + 1)
+    this.#visits.set(place, visit)
     return place
   }
 
-  #addFile(what: StoredFile, file: FileBytes): number {
-    return this.#add(what, { root: false, below: [], file })
+  #recordOf({ kind, namespace, key, flat = false }: Node): StoredRecord {
+    if (kind === 'image') return { kind, namespace, key, flat }
+    const id = `${kind} ${namespace} ${flat}`
+    const known = this.#kinds.get(id) ?? { kind, namespace, flat }
+    this.#kinds.set(id, known)
+    return known
   }
 
-  #add(what: Node | StoredFile, vertex: Growing): number {
-    this.#what.push(what)
-    return this.#vertices.push(vertex) - 1
+  #addFile(what: StoredFile, file: FileBytes): number {
+    this.#files.push(file)
+    return this.#what.push(what) - 1
+  }
+
+  #nodeAt(place: number): Node {
+    const visit = this.#visits.get(place)
+    const node = this.#nodes.node(visit >> 1)
+    return visit % 2 === 0 ? node : { ...node, flat: true }
   }
 
   #noteReferences(place: number, references: readonly Node[]): void {
@@ -209,10 +256,10 @@ class Builder {
     const whole = this.#knownVisit(isFlat ? visit - 1 : visit)
     if (!isFlat || whole === undefined) return whole
     // A root is kept in full as long as it is there, so that somebody keeps it flat adds nothing.
-    if (this.#vertices[whole]?.root) return whole
+    if (this.#roots.get(whole) === 1) return whole
     const known = this.#knownVisit(visit)
     if (known !== undefined) return known
-    const place = this.#addNode({ ...this.#nodes.node(visit >> 1), flat: true }, false)
+    const place = this.#addNode({ ...this.#nodes.node(visit >> 1), flat: true })
     this.#silent.push(place)
     return place
   }
@@ -222,7 +269,12 @@ class Builder {
     if (number >= 0) this.#keep(place, this.#blobPlaces.get(number) - 1)
   }
 
-  #keep(place: number, file: number | undefined): void {
-    if (file !== undefined) this.#vertices[place]?.below.push(file)
+  #keep(place: number, kept: number | undefined): void {
+    if (kept === undefined) return
+    this.#edges.set(this.#edgeCount++, place)
+    this.#edges.set(this.#edgeCount++, kept)
   }
 }
+
+const blobFile: StoredFile = { kind: 'blob-file' }
+const ingestFile: StoredFile = { kind: 'ingest-file' }

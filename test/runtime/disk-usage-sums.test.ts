@@ -74,7 +74,7 @@ const stores: fc.Arbitrary<StoreGraph> = fc
       what,
       verticesOf: (namespace, image) =>
         [places.get(`${namespace} ${image}`) ?? -1].filter(place => place >= 0),
-      files: { blobs: new Map(), ingests: new Map(), others, total: plus(inGraph, others) },
+      files: { total: plus(inGraph, others) },
     }
   })
 
