@@ -19,6 +19,7 @@ const cases: Readonly<Record<string, () => Promise<{ readonly make: CaseMaker }>
   socket: () => import('./cases/socket.ts'),
   collect: () => import('./cases/collect.ts'),
   growth: () => import('./cases/growth.ts'),
+  files: () => import('./cases/files.ts'),
 }
 
 const usage = `Measures orlop beside its peers: npm run bench -- [case…] [options]
