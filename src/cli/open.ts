@@ -15,6 +15,9 @@ export interface Opened {
   close(options: AbortOptions): Promise<void>
 }
 
+/** Milliseconds that a command has the store for itself: most are done by then, and need no socket. */
+const shareAfter = 100
+
 /** The store behind `--address`, else the one under a root: opened by this process, or by another that shares it. */
 export async function openStore(
   root: string,
@@ -23,7 +26,7 @@ export async function openStore(
 ): Promise<Opened> {
   if (address) return openAddress(address)
   const { openShared } = await import('../service/shared/open.ts')
-  const store = await openShared({ root }, options)
+  const store = await openShared({ root, shareAfter }, options)
   const { verbs, close } = store
   return { store, verbs, collect: async (_, work) => (await verbs.collect(work)).bytes, close }
 }

@@ -45,7 +45,7 @@ const verbs = (args: readonly string[]): readonly string[] =>
 /** Takes the file away, unless it is another process's by now. */
 export async function removeOwner(file: string): Promise<void> {
   const owner = await readOwner(file)
-  if (owner?.pid === process.pid) await fs.rm(file, { force: true }).catch(() => undefined)
+  if (owner?.pid === process.pid) await fs.unlink(file).catch(() => undefined)
 }
 
 /** A "database is held" error with the name of who holds it; other errors pass. */

@@ -4,13 +4,18 @@ import { tellSharing } from '../runtime/owner-file.ts'
 import { Runtime, type RuntimeOptions } from '../runtime/runtime.ts'
 import type { Verbs } from '../runtime/verbs.ts'
 import type { Member } from './member.ts'
-import { type Served, serve } from './serve.ts'
+import type { Served } from './serve.ts'
 import { defaultAddress } from './socket.ts'
 
 /** Settings of `ownStore`. */
 export interface OwnOptions extends AbortOptions {
   /** Takes lines about what clients cannot be told. */
   readonly log?: ((line: string) => void) | undefined
+  /**
+   * Milliseconds after which others are let in; default: at once, before the store is given. What is done sooner saves the
+   * making of a socket, and those who come meanwhile wait, as for a process that does not share.
+   */
+  readonly shareAfter?: number | undefined
 }
 
 /** Milliseconds that calls of guests may take after their owner has finished; what is cut then can be resumed. */
@@ -23,14 +28,21 @@ const graceMs = 3000
  */
 export async function ownStore(
   options: RuntimeOptions,
-  { log = () => undefined, signal }: OwnOptions = {},
+  { log = () => undefined, shareAfter = 0, signal }: OwnOptions = {},
 ): Promise<Member> {
   const runtime = await Runtime.open(options, { signal })
   const verbs = localVerbs(runtime)
-  const served = await share(runtime, verbs, log)
+  let served: Promise<Served | undefined> | undefined
+  const begin = (): Promise<Served | undefined> => {
+    served = share(runtime, verbs, log)
+    return served
+  }
+  const timer = shareAfter > 0 ? setTimeout(begin, shareAfter).unref() : undefined
+  if (timer === undefined) await begin()
   const leave = async (work: AbortOptions = {}): Promise<void> => {
+    clearTimeout(timer)
     try {
-      await served?.close(graceMs, work)
+      await (await served)?.close(graceMs, work)
     } finally {
       await runtime.close()
     }
@@ -43,6 +55,7 @@ async function share(
   verbs: Verbs,
   log: (line: string) => void,
 ): Promise<Served | undefined> {
+  const { serve } = await import('./serve.ts')
   const parts = { store: runtime, verbs, collect: (work: AbortOptions) => verbs.collect(work), log }
   try {
     const served = await serve(parts, { address: defaultAddress(runtime.root), keepsProcess: false })

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import fs from 'node:fs/promises'
-import net from 'node:net'
+import type net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import process from 'node:process'
@@ -135,19 +135,28 @@ const answers = async (file: string): Promise<boolean> => {
 }
 
 /** What is wrong with a connection, or `undefined` when it came about; it is closed again. */
-const tryConnect = (file: string): Promise<string | undefined> =>
-  new Promise(resolve => {
-    const socket = net.connect(file)
+async function tryConnect(file: string): Promise<string | undefined> {
+  // Not needed by most commands, which find no socket.
+  const { connect } = await import('node:net')
+  return new Promise(resolve => {
+    const socket = connect(file)
     socket.once('connect', () => {
       socket.destroy()
       resolve(undefined)
     })
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(String(error.code)))
   })
+}
+
+const isThere = (file: string): Promise<boolean> =>
+  fs.lstat(file).then(
+    () => true,
+    (error: unknown) => !isNotFound(fromErrno(error, file)),
+  )
 
 /** True when a process of whom this one may believe it listens on the socket of a root. */
 export async function isListening(address: string): Promise<boolean> {
   const directory = path.dirname(address)
   if (directory === privateDirectory() && !(await isPrivate(directory).catch(() => false))) return false
-  return (await tryConnect(address)) === undefined
+  return (await isThere(address)) && (await tryConnect(address)) === undefined
 }

@@ -1,4 +1,4 @@
-import { describeAll, type Listed } from '../../runtime/list.ts'
+import type { Listed } from '../../runtime/list.ts'
 import { formatBytes, formatLabels } from '../output.ts'
 import type { Register } from '../register.ts'
 
@@ -16,6 +16,7 @@ export const registerList: Register = (noun, { out, signal, scope, options: glob
         return
       }
       const listed: Listed[] = []
+      const { describeAll } = await import('../../runtime/list.ts')
       for await (const one of describeAll(content, records, { signal })) listed.push(one)
       if (global.json) out.json(listed.map(document))
       else out.table(['REF', 'TYPE', 'DIGEST', 'SIZE', 'PLATFORMS', 'LABELS'], listed.map(row))

@@ -13,6 +13,8 @@ import { patience, pause, whileHeld } from './held.ts'
 export interface MembershipOptions extends RuntimeOptions {
   /** Takes lines about what clients of this process cannot be told. */
   readonly log?: ((line: string) => void) | undefined
+  /** Milliseconds for which a first owner lets nobody else in; default 0. See `OwnOptions`. */
+  readonly shareAfter?: number | undefined
 }
 
 /** Owners that may end in a row before one answers a call. */
@@ -110,7 +112,8 @@ export class Membership {
     const { signal } = this.#ended
     if (this.#current.isOwner) return this.#current
     await pause({ signal })
-    return await elect(this.#options, { signal })
+    // Others are waiting.
+    return await elect({ ...this.#options, shareAfter: 0 }, { signal })
   }
 
   /** Ends it. An owner waits for the calls of its guests, for a while, or until the signal fires. */
@@ -126,11 +129,13 @@ const until = <T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T>
   signal === undefined ? work : orAborted(work, signal)
 
 /** A guest where an owner answers, else the owner. */
-const elect = (options: MembershipOptions, { signal }: AbortOptions): Promise<Member> =>
-  whileHeld(
+function elect(options: MembershipOptions, { signal }: AbortOptions): Promise<Member> {
+  const { log, shareAfter } = options
+  return whileHeld(
     options.root,
-    async () => (await visitStore(options.root)) ?? (await ownStore(options, { log: options.log, signal })),
+    async () => (await visitStore(options.root)) ?? (await ownStore(options, { log, shareAfter, signal })),
     // One that shares is starting or ending.
     owner => (owner?.shares === undefined ? patience : 3 * patience),
     { signal },
   )
+}

@@ -53,6 +53,23 @@ test('openShared(): nobody else may enter the root or its socket, which goes wit
   await t.throwsAsync(fs.stat(path.join(root, 'orlop.sock')), { code: 'ENOENT' })
 })
 
+test('openShared(): who has the store for a moment makes no socket, and others get it when he has gone', async t => {
+  const root = path.join(await temporaryDirectory(t), 'root')
+  const first = await openShared({ root, shareAfter: 3_600_000 })
+  t.deepEqual((await fs.readdir(root)).includes('orlop.sock'), false)
+  const second = openShared({ root })
+  await first.close()
+  await using store = await second
+  t.true(store.isOwner)
+})
+
+test('openShared(): who has the store for longer lets others in', async t => {
+  const root = path.join(await temporaryDirectory(t), 'root')
+  await using _ = await openShared({ root, shareAfter: 20 })
+  await using store = await openShared({ root })
+  t.false(store.isOwner)
+})
+
 test('openShared(): a root whose path is too long for a socket has it in a private directory', async t => {
   const root = path.join(await temporaryDirectory(t), 'x'.repeat(120), 'root')
   const [owner, guest] = [await open(t, root), await open(t, root)]
