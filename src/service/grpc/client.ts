@@ -1,5 +1,6 @@
 import http2, { type OutgoingHttpHeaders } from 'node:http2'
 import type { Duplex } from 'node:stream'
+import { OrlopError } from '../../errors.ts'
 import { ClientCall } from './client-call.ts'
 import type { Line } from './line.ts'
 
@@ -26,14 +27,21 @@ export class GrpcClient implements Disposable {
   readonly #connect: () => Duplex
   readonly #limits: ClientLimits
   #line: Line | undefined
+  #isClosed = false
 
   constructor(connect: () => Duplex, limits: ClientLimits) {
     this.#connect = connect
     this.#limits = limits
   }
 
-  /** Begins a call. @param path  `/package.Service/Method` */
+  /**
+   * Begins a call.
+   *
+   * @param path  `/package.Service/Method`
+   * @throws FAILED_PRECONDITION  the client is disposed
+   */
   call(path: string, headers: OutgoingHttpHeaders): ClientCall {
+    if (this.#isClosed) throw new OrlopError('FAILED_PRECONDITION', `${path}: the client has been closed`)
     const line = this.#current()
     const stream = line.session.request({
       ':method': 'POST',
@@ -74,8 +82,9 @@ export class GrpcClient implements Disposable {
     return line
   }
 
-  /** Calls that are open are cut. */
+  /** Calls that are open are cut, and there are no more. */
   [Symbol.dispose](): void {
+    this.#isClosed = true
     this.#line?.session.destroy()
   }
 }

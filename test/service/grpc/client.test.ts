@@ -318,11 +318,12 @@ test('more calls than the server takes at one time wait for their turn', async t
   t.true(most <= 3, `${most} at one time`)
 })
 
-test('dispose() cuts calls that are open', async t => {
+test('dispose() cuts calls that are open, and refuses others', async t => {
   const { client } = await serve(t, stream => stream.resume())
   const call = ask(client)
   const failure = failed(t, call)
   await new Promise(setImmediate)
   client[Symbol.dispose]()
   t.is((await failure).code, 14)
+  t.throws(() => ask(client), { code: 'FAILED_PRECONDITION' })
 })
