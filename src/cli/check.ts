@@ -1,4 +1,3 @@
-import process from 'node:process'
 import { OrlopError } from '../errors.ts'
 import type { Repaired } from '../fsck/repair.ts'
 import type { Finding, FsckReport } from '../fsck/types.ts'
@@ -8,6 +7,7 @@ import { formatBytes } from './output.ts'
 import { createProgress } from './progress.ts'
 import type { Register } from './register.ts'
 import { addRegistryOptions, openResolver, type RegistryOptions } from './registry-options.ts'
+import { stderr } from './stderr.ts'
 
 interface CheckStoreOptions extends RegistryOptions {
   readonly quick?: boolean
@@ -38,7 +38,7 @@ export const registerCheckStore: Register = (command, { out, signal, verbs, fail
       if (report.findings.some(isBroken)) fail(exitCodes.corrupt)
       return
     }
-    const progress = await createProgress(global.progress ?? 'auto', global.quiet ?? false, process.stderr)
+    const progress = await createProgress(global.progress ?? 'auto', global.quiet ?? false, stderr())
     try {
       await using resolver = await openResolver(from ?? 'docker.io/library/none', options, {
         signal,

@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream'
 import type { Command } from 'commander'
 import type { HttpTrace } from '../remotes/registry/http-trace.ts'
 import { printable, toJson } from './output.ts'
+import { stderr } from './stderr.ts'
 
 /** Adds `--http-trace`, which prints what goes to registries and comes back. */
 export const addHttpTrace = (command: Command): Command =>
@@ -10,7 +11,7 @@ export const addHttpTrace = (command: Command): Command =>
     .option('--http-trace', 'print every request and response on stderr, without secrets')
     .hook('preAction', (_, action) => {
       const { httpTrace, json } = action.optsWithGlobals<{ httpTrace?: boolean; json?: boolean }>()
-      if (httpTrace) printTraces(process.stderr, json ?? false)
+      if (httpTrace) printTraces(stderr(), json ?? false)
     })
 
 /** Prints traces until the process ends: as lines that start with `>` and `<`, or each as a JSON object. */

@@ -9,6 +9,7 @@ import { createOutput } from './output.ts'
 import { newProgram } from './program.ts'
 import { describeError } from './report.ts'
 import { stopOnSignals } from './signals.ts'
+import { stderr } from './stderr.ts'
 
 /**
  * Runs `orlop` with the arguments of this process and sets its exit code.
@@ -16,7 +17,7 @@ import { stopOnSignals } from './signals.ts'
  * SIGINT and SIGTERM stop the work at once and keep what was downloaded; a second one ends the process.
  */
 export async function main(argv: readonly string[] = process.argv.slice(2)): Promise<void> {
-  const out = createOutput(process.stdout, process.stderr)
+  const out = createOutput(process.stdout, { write: text => stderr().write(text) })
   leaveWhenNothingTakesOurData(() => program.opts<GlobalOptions>(), out.note)
   const stop = stopOnSignals()
   const session = new Session()
@@ -85,12 +86,11 @@ function report(error: unknown, options: GlobalOptions, note: (text: string) => 
 
 /**
  * `orlop … | head` closes our stdout: there is nobody left to tell, so we leave quietly. Data that cannot be written, as to
- * a full disk, is a failure. Without a stderr the work goes on, unseen.
+ * a full disk, is a failure.
  */
 function leaveWhenNothingTakesOurData(options: () => GlobalOptions, note: (text: string) => void): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') process.exitCode = report(fromErrno(error, 'stdout'), options(), note)
     process.exit()
   })
-  process.stderr.on('error', () => undefined)
 }

@@ -7,6 +7,7 @@ import type { ResolvedName } from '../remotes/registry/short-names.ts'
 import { chooseOn } from './choose.ts'
 import type { Context } from './context.ts'
 import type { RegistryOptions } from './registry-options.ts'
+import { stderr } from './stderr.ts'
 
 /**
  * What a name may stand for in registries: itself when it says its registry; else what registries.conf makes of it; else,
@@ -24,8 +25,7 @@ export async function remoteNames(
     configuration(registriesConf, { signal }),
     import('../remotes/registry/short-names.ts'),
   ])
-  const choose =
-    process.stdin.isTTY && process.stdout.isTTY ? chooseOn(process.stdin, process.stderr) : undefined
+  const choose = process.stdin.isTTY && process.stdout.isTTY ? chooseOn(process.stdin, stderr()) : undefined
   const resolved = await resolveShortName(text, { registries, chosen, choose, fallback: 'docker.io', signal })
   const { candidates } = resolved
   if (user === undefined || candidates.length === 1) return resolved

@@ -15,7 +15,10 @@ export interface Output {
 }
 
 /** An output over two streams. A reader that goes away (`| head`) ends the program quietly; see main.ts. */
-export function createOutput(stdout: Writable, stderr: Writable): Output {
+export function createOutput(
+  stdout: Writable,
+  stderr: { readonly write: (text: string) => unknown },
+): Output {
   const line = (text: string): void => void stdout.write(`${printableLine(text)}\n`)
   return {
     line,

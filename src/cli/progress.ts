@@ -1,5 +1,6 @@
 import type { MaybeTerminal, Progress } from './progress-lines.ts'
 import { jsonLines, plainLines } from './progress-lines.ts'
+import { stderr } from './stderr.ts'
 
 /** How progress is shown: `auto` is bars on a terminal and lines elsewhere. */
 export type ProgressMode = 'auto' | 'tty' | 'plain' | 'json' | 'none'
@@ -27,6 +28,6 @@ export interface ProgressOptions {
 /** The display that the options ask for, on stderr. With `--debug` no bars unless asked for: its lines would tear them. */
 export const progressFor = (
   { progress = 'auto', quiet = false, debug = false }: ProgressOptions,
-  stream: MaybeTerminal = process.stderr,
+  stream: MaybeTerminal = stderr(),
 ): Promise<Progress> =>
   createProgress(debug && !quiet && progress === 'auto' ? 'plain' : progress, quiet, stream)

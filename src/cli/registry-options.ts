@@ -11,6 +11,7 @@ import { count, requestRate } from './arguments.ts'
 import { addConnectionOptions, type ConnectionOptions, connectionOf } from './connection-options.ts'
 import { checkAuthFile, keptCredentials } from './credential-options.ts'
 import { readPassword } from './password.ts'
+import { stderr } from './stderr.ts'
 
 /** Options of every command that reads or writes images in a registry. */
 export interface RegistryOptions extends ConnectionOptions {
@@ -113,6 +114,6 @@ async function credentialOf(user: string, options: AbortOptions): Promise<Creden
   if (at >= 0) return { username, password: user.slice(at + 1) }
   return {
     username,
-    password: await readPassword(`Password of ${username}: `, process.stdin, process.stderr, options),
+    password: await readPassword(`Password of ${username}: `, process.stdin, stderr(), options),
   }
 }
