@@ -17,6 +17,11 @@ const headSize = 16 * 1024
  * 190 ms and 40 MB in a thread that Node waits for at the end of the process, more than a command can win by it.
  */
 const remote = /^(copy|registry)|-(fetch|pull|push)/
+/**
+ * Commands that move bytes. Their buffers lie outside of V8's heap, and it begins to mark that heap, small as it is, in steps
+ * and beside the work, for each 64 MB of them: a fifth of the CPU time of a pull. Whole at a time that takes 3 ms.
+ */
+const moving = /^copy|-(convert|export|fetch|get|import|ingest|pull|push)/
 
 async function start() {
   const opened = openBundle()
@@ -52,6 +57,7 @@ function fromBundle({ fd, mtimeMs, size }) {
   const command = words ? commands[words] : 'orlop'
   // Before any code is loaded, for V8 refuses what it has kept under other flags.
   if (remote.test(command)) require('node:v8').setFlagsFromString('--liftoff-only')
+  if (moving.test(command)) require('node:v8').setFlagsFromString('--no-incremental-marking')
   const cache = cacheFile(`${command}@${process.version}-${process.arch}-${size}-${Math.round(mtimeMs)}.bin`)
   const cached = (cache && readCache(cache)) ?? new Map()
   const loaded = new Map()
