@@ -54,6 +54,21 @@ test('code of which one bit is another is not run', spoilt, async file => {
   await fs.writeFile(file, bytes)
 })
 
+test('code of a large command of which one bit is another is not run', async t => {
+  const { home, orlop, files } = await cached(t)
+  const list = () => orlop('images', 'list', '--root', path.join(home, 'root'))
+  await list()
+  const [file = ''] = await files()
+  const bytes = await fs.readFile(file)
+  t.true(bytes.byteLength > 200_000)
+  const at = bytes.byteLength - 5_000
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
+  await fs.writeFile(file, bytes)
+  const { code, stderr } = await list()
+  t.deepEqual([code, stderr], [0, ''])
+  t.notDeepEqual(await fs.readFile(file), bytes)
+})
+
 test('code that is cut is not run', spoilt, async file => fs.truncate(file, 50_001))
 
 test('code that is empty is not run', spoilt, async file => fs.truncate(file, 0))
