@@ -12,6 +12,9 @@ const turns = new Turns()
 /** Of all stores in this process. Commits that end at the same time share the sync of their directory. */
 const syncs = new SharedSyncs()
 
+/** Files that are being given their names as blobs, which others see before they are durable. Of all stores too. */
+const naming = new Map<string, Promise<void>>()
+
 /** Gives files their names as blobs, one at a time a digest, and knows which names are durable. */
 export class FsPublisher {
   readonly #layout: FsLayout
@@ -37,18 +40,11 @@ export class FsPublisher {
    */
   publish(data: string, digest: Digest, before: () => Promise<void>): Promise<void> {
     return this.alone(digest, async file => {
-      const dir = path.dirname(file)
       await this.settle(digest)
       const there = await sizeOf(file)
       if (there !== undefined && there === (await sizeOf(data))) throw known(digest)
       await before()
-      await fs.rename(data, file)
-      try {
-        await syncs.sync(dir)
-      } catch (error) {
-        this.#durable.delete(dir)
-        throw error
-      }
+      await this.#name(data, file)
     })
   }
 
@@ -61,8 +57,7 @@ export class FsPublisher {
     return this.alone(digest, async file => {
       await this.settle(digest)
       if ((await sizeOf(file)) !== undefined) await keep(file)
-      await fs.rename(data, file)
-      await syncDirectory(path.dirname(file))
+      await this.#name(data, file)
     })
   }
 
@@ -83,16 +78,42 @@ export class FsPublisher {
   /**
    * Makes the directory of a blob, and the names in it, durable; once, for then each commit does.
    *
-   * A process that died may have renamed and not synced: what is found may be told of only after this.
+   * A process that died may have renamed and not synced, and a commit of this one may be between the two: what is found
+   * may be told of only after this.
    */
-  settle(digest: Digest): Promise<void> {
-    const dir = path.dirname(this.#layout.blob(digest))
+  async settle(digest: Digest): Promise<void> {
+    const file = this.#layout.blob(digest)
+    const dir = path.dirname(file)
+    // When it fails the directory is synced anew.
+    await naming.get(file)?.catch(() => this.#durable.delete(dir))
     const before = this.#durable.get(dir)
     if (before !== undefined) return before
     const doing = makeDurableDirectory(this.#layout.root, dir).then(() => syncDirectory(dir))
     doing.catch(() => this.#durable.delete(dir))
     this.#durable.set(dir, doing)
     return doing
+  }
+
+  /** Renames a file to its blob; in its turn. */
+  async #name(data: string, file: string): Promise<void> {
+    const named = this.#rename(data, file)
+    naming.set(file, named)
+    try {
+      await named
+    } finally {
+      naming.delete(file)
+    }
+  }
+
+  async #rename(data: string, file: string): Promise<void> {
+    const dir = path.dirname(file)
+    await fs.rename(data, file)
+    try {
+      await syncs.sync(dir)
+    } catch (error) {
+      this.#durable.delete(dir)
+      throw error
+    }
   }
 }
 
