@@ -87,34 +87,44 @@ async function openHeld({ parts, scope, init, lock, there }: Opening): Promise<N
   })
   if (known !== undefined) return undefined
   let backendRef = ref
-  const keep = (bytes: Uint8Array, status: Status): Promise<void> =>
-    gate.shared(async () => {
-      const { startedAt } = status
-      const { record, isNew } = await database.update(async tx => {
-        // One whose lease is gone keeps its bytes all the same, for a day.
-        const holder = (await hasLease(tx, scope)) ? scope : { namespace: scope.namespace }
-        return recordIngest(tx, holder, { ref, expected: digest, total, shared: false, now: startedAt })
-      })
-      backendRef = record.backendRef
-      try {
-        await backend.takeIngest(bytes, { ...status, ref: backendRef })
-      } catch (error) {
-        if (isNew) await rollBack(parts, scope, ref, backendRef)
-        throw error
-      }
+  const keep = async (bytes: Uint8Array, status: Status): Promise<void> => {
+    const { startedAt } = status
+    const { record, isNew } = await database.update(async tx => {
+      // One whose lease is gone keeps its bytes all the same, for a day.
+      const holder = (await hasLease(tx, scope)) ? scope : { namespace: scope.namespace }
+      return recordIngest(tx, holder, { ref, expected: digest, total, shared: false, now: startedAt })
     })
+    backendRef = record.backendRef
+    try {
+      await backend.takeIngest(bytes, { ...status, ref: backendRef })
+    } catch (error) {
+      if (isNew) await rollBack(parts, scope, ref, backendRef)
+      throw error
+    }
+  }
+  const forget = async (): Promise<void> => {
+    await rollBack(parts, scope, ref, backendRef)
+    await backend.abort(backendRef)
+  }
   const held = new HeldWriter({
     ref,
     algorithm: digest === undefined ? 'sha256' : algorithmOf(digest),
     total,
     now,
     take: (bytes, actual, options) => backend.takeBytes(bytes, actual, options),
-    keep,
-    reopen: options => openBackend(parts, backendRef, init, options),
-    forget: async () => {
-      await rollBack(parts, scope, ref, backendRef)
-      await backend.abort(backendRef)
-    },
+    keep: (bytes, status) => gate.shared(() => keep(bytes, status)),
+    // Within the gate to the end: what a collection takes before the writer is open would be missing in it.
+    store: (bytes, status, options) =>
+      gate.shared(async () => {
+        await keep(bytes, status)
+        try {
+          return await openBackend(parts, backendRef, init, options)
+        } catch (error) {
+          await forget().catch(() => undefined)
+          throw error
+        }
+      }, options),
+    forget,
   })
   return new NamespacedWriter({
     parts,

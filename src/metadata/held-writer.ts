@@ -15,8 +15,8 @@ export interface HeldWriterInit {
   readonly take: (bytes: Uint8Array, digest: Digest, options: AbortOptions) => Promise<void>
   /** Makes what is here an ingest of the store beneath, with its record. */
   readonly keep: (bytes: Uint8Array, status: Status) => Promise<void>
-  /** Opens that ingest. */
-  readonly reopen: (options: AbortOptions) => Promise<Writer>
+  /** The same, and opens that ingest; when it fails there is none. */
+  readonly store: (bytes: Uint8Array, status: Status, options: AbortOptions) => Promise<Writer>
   /** Throws that ingest away. */
   readonly forget: () => Promise<void>
 }
@@ -115,7 +115,7 @@ export class HeldWriter implements Writer {
     if (!this.#open) return
     try {
       if (this.#stored !== undefined) await this.#stored[Symbol.asyncDispose]()
-      else await this.#keep()
+      else await this.#leave()
     } catch {
       // The device is full or broken: what was not committed was not promised.
     } finally {
@@ -151,14 +151,22 @@ export class HeldWriter implements Writer {
   }
 
   async #store(options: AbortOptions): Promise<void> {
-    await this.#keep()
-    if (!this.#open) throw new OrlopError('ABORTED', `ingest ${this.#init.ref}: was aborted`)
-    this.#stored = await this.#init.reopen(options)
+    const { ref, store, forget } = this.#init
+    const stored = await store(this.#held, this.status, options)
+    if (this.#open) {
+      this.#stored = stored
+      return
+    }
+    // It was aborted meanwhile, when there was nothing to be thrown away yet.
+    await stored[Symbol.asyncDispose]()
+    await forget()
+    throw new OrlopError('ABORTED', `ingest ${ref}: was aborted`)
   }
 
-  async #keep(): Promise<void> {
+  async #leave(): Promise<void> {
     await this.#init.keep(this.#held, this.status)
-    // It was aborted meanwhile, when there was nothing to be thrown away yet.
-    if (!this.#open) await this.#init.forget()
+    if (!this.#open) return this.#init.forget()
+    // At once: whoever aborts from here on finds a record.
+    this.#open = false
   }
 }

@@ -147,6 +147,39 @@ test('an abort while the bytes become an ingest leaves neither', async t => {
   t.deepEqual([await store.records(), await store.ingests()], [[], []])
 })
 
+test('an abort while a write that grew is opened as an ingest leaves neither, and frees the ref', async t => {
+  const store = await open(t)
+  const { writer: real } = store.backend
+  store.backend.writer = async (...args) => {
+    const opened = await real.apply(store.backend, args)
+    await store.content.abort('r')
+    return opened
+  }
+  {
+    await using writer = await store.content.writer({ ref: 'r', expected: { size: 5 } })
+    await t.throwsAsync(writer.write(randomBytes('big', smallSize + 1)), { code: 'ABORTED' })
+  }
+  store.backend.writer = real
+  t.deepEqual(await refs(store), [])
+  t.deepEqual([await store.records(), await store.ingests()], [[], []])
+  await using again = await store.content.writer({ ref: 'r', expected: { size: smallSize + 1 } })
+  t.is(again.offset, 0)
+})
+
+test('a write that cannot be opened as an ingest is held as it was', async t => {
+  const store = await open(t)
+  const { writer: real } = store.backend
+  await using writer = await store.content.writer({ ref: 'r', expected: { size: 5 } })
+  await writer.write(bytes)
+  store.backend.writer = () => Promise.reject(new Error('no more files'))
+  await t.throwsAsync(writer.write(randomBytes('big', smallSize)), { message: 'no more files' })
+  store.backend.writer = real
+  t.deepEqual([await store.records(), await store.ingests()], [[], []])
+  await store.content.abort('r')
+  await t.throwsAsync(store.content.status('r'), { code: 'NOT_FOUND' })
+  t.deepEqual([await store.records(), await store.ingests()], [[], []])
+})
+
 test('bytes that came by another way meanwhile are found, and no ingest is left', async t => {
   const store = await open(t)
   const writers = await Promise.all(
