@@ -83,6 +83,8 @@ class HashThreads {
 
   /** `undefined` where there are no threads, or the thread died. */
   async digest(fd: number, algorithm: Algorithm, { signal }: AbortOptions): Promise<FileDigest | undefined> {
+    // What was aborted before it is listened to would not be heard of.
+    signal?.throwIfAborted()
     const thread = this.#thread()
     if (thread === undefined) return undefined
     clearTimeout(this.#idle)

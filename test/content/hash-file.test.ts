@@ -4,6 +4,7 @@ import test, { type ExecutionContext } from 'ava'
 import { digestBlob } from '../../src/content/digest-blob.ts'
 import { FsStore } from '../../src/content/fs-store.ts'
 import { digestFile } from '../../src/content/hash-file.ts'
+import { digestInThread } from '../../src/content/hash-threads.ts'
 import { type Algorithm, type Digest, digestOf } from '../../src/oci/digest.ts'
 import { randomBytes } from '../support/bytes.ts'
 import { temporaryDirectory } from '../support/tmp.ts'
@@ -59,6 +60,14 @@ test('a signal that was given before stops it at once', async t => {
   await t.throwsAsync(digestFile(file, 'sha256', { signal: AbortSignal.abort(new Error('no')) }), {
     message: 'no',
   })
+})
+
+test('a thread is not asked for what was aborted before it listens', async t => {
+  // Never read to its end.
+  const file = await fs.open('/dev/zero', 'r')
+  t.teardown(() => file.close())
+  const signal = AbortSignal.abort(new Error('no'))
+  await t.throwsAsync(digestInThread(file.fd, 'sha256', { signal }), { message: 'no' })
 })
 
 test('a large file that cannot be read fails with the error of the system', async t => {
