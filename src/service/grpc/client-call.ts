@@ -119,7 +119,11 @@ export class ClientCall {
 
   /** Resolves at the end of a call that ended well. */
   async #ended(): Promise<void> {
-    if (this.#status === undefined) await this.#closed
+    if (this.#status === undefined) {
+      // The server has ended its side; without this, one that waits for the end of ours would be waited for.
+      if (!this.#stream.writableFinished) this.#stream.close(constants.NGHTTP2_PROTOCOL_ERROR)
+      await this.#closed
+    }
     // From here on a cancel would reset a stream that ends by itself; servers count resets, and end connections of many.
     this.#isOver = true
     // A server may end a call early; what this side would still send is for nobody.

@@ -76,7 +76,7 @@ export class GrpcClient implements Disposable {
     session.once('connect', () => {
       line.isConnected = true
       // Each call has its own window; that of all together must not be smaller than one.
-      session.setLocalWindowSize(4 * window)
+      if (!session.destroyed) session.setLocalWindowSize(4 * window)
     })
     session.unref()
     return line

@@ -161,6 +161,22 @@ for (const [what, answer, code, text, fate] of ends) {
   })
 }
 
+for (const [status, code, fate] of [
+  [200, 13, 'lost'],
+  [404, 12, undefined],
+] as const) {
+  test(`a server that ends a call with HTTP ${status} alone, while the client still sends, is told of`, async t => {
+    const { client } = await serve(t, stream => {
+      stream.resume()
+      stream.respond({ ...begin, ':status': status }, { endStream: true })
+    })
+    const call = client.call('/a.B/C', {})
+    await call.send([Buffer.from('first')])
+    const error = await failed(t, call)
+    t.deepEqual([error.code, error.fate], [code, fate])
+  })
+}
+
 test('trailers in binary are given as text, the first of several', async t => {
   const { client } = await serve(t, stream => {
     const text = Buffer.from('“text”').toString('base64')
@@ -326,4 +342,14 @@ test('dispose() cuts calls that are open, and refuses others', async t => {
   client[Symbol.dispose]()
   t.is((await failure).code, 14)
   t.throws(() => ask(client), { code: 'FAILED_PRECONDITION' })
+})
+
+test('dispose() of a client that has just connected does no harm', async t => {
+  const { file } = await serve(t, wellAnswered('x'))
+  const socket = net.connect(file)
+  await once(socket, 'connect')
+  const client = new GrpcClient(() => socket, limits)
+  const failure = failed(t, ask(client))
+  client[Symbol.dispose]()
+  t.is((await failure).code, 14)
 })
