@@ -40,6 +40,8 @@ export async function openRemoteWriter(
     if (done) throw endedCall(ref)
     return new RemoteWriter(session, init, value)
   } catch (error) {
+    // The call is the lock of the ref.
+    session.cancel()
     signal?.throwIfAborted()
     throw error
   } finally {
