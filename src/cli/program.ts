@@ -4,6 +4,7 @@ import { version } from '../version.ts'
 import type { Context, GlobalOptions } from './context.ts'
 import { nouns, registersOf } from './nouns.ts'
 import { describeError } from './report.ts'
+import { stderr } from './stderr.ts'
 
 const globalOptions: readonly Option[] = [
   new Option('--root <directory>', 'where the store lies').env('ORLOP_ROOT'),
@@ -53,6 +54,7 @@ async function addVerbs(program: Command, command: Command, context: Context): P
 /** Makes commander's errors look as ours do: one line that starts with our name, or JSON, and says where help is. */
 function reportErrors(command: Command, help: string): void {
   command.configureOutput({
+    writeErr: text => void stderr().write(text),
     outputError: (text, write) => {
       const message = text
         .replace(/^error: /, '')

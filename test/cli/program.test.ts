@@ -155,6 +155,11 @@ test('orlop ends quietly when nobody reads on', async t => {
   t.is(linesOf(await run('content list -q')).length, 1)
 })
 
+test('orlop says by its code that a command is not valid, when nobody reads why', async t => {
+  t.is((await withClosedReader(['--bogus'], ['stderr'])).code, 2)
+  t.is((await withClosedReader(['images'], ['stderr'])).code, 2)
+})
+
 /** Runs orlop with a stdout that has no space. */
 const withFullStdout = (args: readonly string[]) =>
   new Promise<{ code: number | null; stderr: string }>((resolve, reject) => {
