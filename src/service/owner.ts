@@ -55,9 +55,9 @@ async function share(
   verbs: Verbs,
   log: (line: string) => void,
 ): Promise<Served | undefined> {
-  const { serve } = await import('./serve.ts')
   const parts = { store: runtime, verbs, collect: (work: AbortOptions) => verbs.collect(work), log }
   try {
+    const { serve } = await import('./serve.ts')
     const served = await serve(parts, { address: defaultAddress(runtime.root), keepsProcess: false })
     await tellSharing(runtime.root, 'until-done')
     return served
