@@ -33,10 +33,10 @@ async function start() {
 function openBundle() {
   try {
     const fd = fs.openSync(bundle, 'r')
-    const { mtimeMs, size } = fs.fstatSync(fd)
+    const { mtimeMs } = fs.fstatSync(fd)
     const changed = fs.statSync(compiled, { throwIfNoEntry: false })?.mtimeMs
     if (changed !== undefined && mtimeMs < changed) return undefined
-    return { fd, mtimeMs, size }
+    return { fd, mtimeMs }
   } catch {
     return undefined
   }
@@ -48,17 +48,17 @@ function openBundle() {
  * That is kept in the user's cache directory, one file for each command, for each uses other functions.
  * `NODE_DISABLE_COMPILE_CACHE=1` turns that off, as it does Node's own cache.
  */
-function fromBundle({ fd, mtimeMs, size }) {
+function fromBundle({ fd, mtimeMs }) {
   const { Script } = require('node:vm')
   const head = read(fd, 0, headSize)
-  const { chunks, commands } = JSON.parse(head.slice(2, head.indexOf('\n')))
+  const { sum, chunks, commands } = JSON.parse(head.slice(2, head.indexOf('\n')))
   const [, , noun, verb] = process.argv
   const words = [`${noun} ${verb}`, noun].find(known => Object.hasOwn(commands, known))
   const command = words ? commands[words] : 'orlop'
   // Before any code is loaded, for V8 refuses what it has kept under other flags.
   if (remote.test(command)) require('node:v8').setFlagsFromString('--liftoff-only')
   if (moving.test(command)) require('node:v8').setFlagsFromString('--no-incremental-marking')
-  const cache = cacheFile(`${command}@${process.version}-${process.arch}-${size}-${Math.round(mtimeMs)}.bin`)
+  const cache = cacheFile(`${command}@${process.version}-${process.arch}-${sum}-${Math.round(mtimeMs)}.bin`)
   const cached = (cache && readCache(cache)) ?? new Map()
   const loaded = new Map()
   const scripts = new Map()
@@ -93,12 +93,23 @@ function read(fd, offset, length) {
   return bytes.latin1Slice(0, fs.readSync(fd, bytes, 0, length, offset))
 }
 
-/** Its name says what the code was made from; V8 looks at its own version and flags itself. */
+/**
+ * Its name says what the code was made from, by a sum: of the source V8 looks at the length alone, and packages come with
+ * times that are all the same. V8 looks at its own version and flags itself.
+ */
 function cacheFile(name) {
   if (process.env.NODE_DISABLE_COMPILE_CACHE) return undefined
-  const home =
-    process.env.XDG_CACHE_HOME || path.join(process.env.HOME || require('node:os').homedir(), '.cache')
+  const home = process.env.XDG_CACHE_HOME || path.join(homeDirectory(), '.cache')
   return path.isAbsolute(home) ? path.join(home, 'orlop', 'code', name) : undefined
+}
+
+/** Empty where there is none: a user without a name, as in containers, in an environment without HOME. */
+function homeDirectory() {
+  try {
+    return process.env.HOME || require('node:os').homedir()
+  } catch {
+    return ''
+  }
 }
 
 /**

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { isBuiltin } from 'node:module'
 import path from 'node:path'
 
@@ -7,12 +8,14 @@ const headSize = 16 * 1024
 /**
  * Makes one file of esbuild's chunks, which are ES modules that import each other:
  *
- *     //{"commands":{"images":"images",…},"chunks":[[offset,length,line],…]}
+ *     //{"sum":"…","commands":{"images":"images",…},"chunks":[[offset,length,line],…]}
  *     (function($,require){"use strict";
  *     const {a:b}=$(3);const fs=require("node:fs");…
  *     return {c,d:e};
  *     });
  *     (function …
+ *
+ * The sum is that of the chunks; the launcher keeps their compiled code under it.
  *
  * `$(n)` gives the exports of chunk n and `$.later(n)` a promise of them; the first chunk is that of `main`. Imports of
  * Node's modules and of packages become calls of `require`, without what esbuild's own conversion does, which is to copy all
@@ -24,7 +27,10 @@ const headSize = 16 * 1024
 export function link({ outputs, texts, main, commands }) {
   const order = inOrder(outputs, main)
   const ids = new Map(order.map((file, at) => [file, at]))
-  const sources = order.map(file => convert({ file, text: texts.get(file), ids }))
+  const sources = order.map(file =>
+    convert({ file, text: texts.get(file), ids, inputs: outputs[file].inputs }),
+  )
+  const sum = createHash('sha256').update(sources.join('')).digest('hex').slice(0, 16)
   // The index stands before what it tells of, so its own length is settled first.
   const indexOf = start => {
     let offset = start
@@ -35,7 +41,7 @@ export function link({ outputs, texts, main, commands }) {
       line += source.split('\n').length - 1
       return chunk
     })
-    return `//${JSON.stringify({ commands, chunks })}`
+    return `//${JSON.stringify({ sum, commands, chunks })}`
   }
   const bytes = indexOf(9_999_999).length + 1
   if (bytes > headSize)
@@ -63,7 +69,7 @@ function refuseCycle(outputs, file, above, done = new Set()) {
   }
 }
 
-function convert({ file, text, ids }) {
+function convert({ file, text, ids, inputs }) {
   const idOf = to => ids.get(path.join(path.dirname(file), to))
   const exported = []
   const body = text
@@ -82,7 +88,8 @@ function convert({ file, text, ids }) {
         ? `Promise.resolve().then(() => require(${JSON.stringify(from)}))`
         : `$.later(${id})`
     })
-    .replace(/^(?:\/\/ .*)?\n/gm, '')
+    // What esbuild writes before each module. Other lines that are empty stand in texts.
+    .replace(/^\n?\/\/ (.*)\n/gm, (line, input) => (Object.hasOwn(inputs, input) ? '' : line))
   if (/^(?:import|export)\b/m.test(body))
     throw new Error(`${file}: an import or export of a form that is not known`)
   for (const [, name] of exported) refuseVariable(file, body, name)

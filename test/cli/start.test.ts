@@ -1,5 +1,6 @@
 import fs from 'node:fs/promises'
 import path from 'node:path'
+import { pathToFileURL } from 'node:url'
 import test from 'ava'
 import { nouns } from '../../src/cli/nouns.ts'
 import { version } from '../../src/version.ts'
@@ -195,6 +196,43 @@ test('a release of the database other than the bundled one is used whole', async
     await fs.writeFile(path.join(modules, 'level/index.js'), level)
   })
   t.deepEqual([code, stderr], [0, 'as it is installed'])
+})
+
+test('help of the bundle has the lines that it has in the modules', async t => {
+  const directory = await copyOfProgram(t)
+  for (const command of ['--help', 'copy --help', 'images prune --help']) {
+    const args = command.split(' ')
+    const modules = await run(process.execPath, [path.join(directory, 'bin/orlop.js'), ...args])
+    t.is((await orlop(args)).stdout, modules.stdout)
+  }
+})
+
+test('code of a bundle of the same length and time is not used for another', async t => {
+  const directory = await temporaryDirectory(t)
+  await fs.cp(path.join(projectRoot, 'bin'), path.join(directory, 'bin'), { recursive: true })
+  await fs.mkdir(path.join(directory, 'dist/bundle'), { recursive: true })
+  const { link } = await import(pathToFileURL(path.join(projectRoot, 'scripts/link.js')).href)
+  const file = path.join(directory, 'dist/bundle/orlop.cjs')
+  const says = async (what: string): Promise<string> => {
+    const text = `function main() { console.log("${what}"); }\nexport {\n  main\n};\n`
+    const outputs = { 'main.js': { imports: [], inputs: {} } }
+    const made = link({ outputs, texts: new Map([['main.js', text]]), main: 'main.js', commands: {} })
+    await fs.writeFile(file, made)
+    await fs.utimes(file, 1, 1)
+    const env = { XDG_CACHE_HOME: directory }
+    return (await run(process.execPath, [path.join(directory, 'bin/orlop.js')], { env })).stdout
+  }
+  t.is(await says('one'), 'one\n')
+  t.is(await says('two'), 'two\n')
+})
+
+test('a user without a home directory can run it', async t => {
+  const file = path.join(await temporaryDirectory(t), 'homeless.cjs')
+  await fs.writeFile(file, `require('node:os').homedir = () => { throw new Error('ENOENT') }`)
+  const env = { HOME: undefined, XDG_CACHE_HOME: undefined, NODE_OPTIONS: `--require=${file}` }
+  const { code, stdout, stderr } = await orlop(['version'], { env })
+  t.deepEqual([code, stderr], [0, ''])
+  t.true(stdout.includes(version))
 })
 
 test('the bundle is of this build, and says whose code is in it', async t => {
