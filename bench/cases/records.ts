@@ -54,9 +54,8 @@ export const make: CaseMaker = async bench => {
   return [
     {
       ...inLibrary('create', many, 32),
-      contenders: [library('create', many, 32), syncs(bench, Math.round(many / 20))],
-      // The sync rate × 20: this many creations in the time of a twentieth as many syncs.
-      targets: [{ against: 'syncs of a file, a twentieth as many', measure: 'wall', atMost: 1 }],
+      contenders: [library('create', many, 32), syncs(bench, many)],
+      targets: [{ against: creationBound, measure: 'wall', atMost: 1 }],
     },
     inLibrary('create', few, 1),
     inLibrary('get', many, 1),
@@ -80,20 +79,27 @@ const echo = (count: number): Contender => ({
   run: () => selfMeasured('echo.js', [count]),
 })
 
-/** What the disk allows who syncs each record by itself. */
+const creationBound = 'as 20 for each sync, or 10,000 a second'
+
+/**
+ * The disk's sync rate × 20: the time that a twentieth as many syncs of a file take. A disk that syncs so fast that this is
+ * above 10,000 a second, for it has a cache that needs no power, does not bound it.
+ */
 const syncs = ({ directory }: Bench, count: number): Contender => ({
-  name: 'syncs of a file, a twentieth as many',
+  name: creationBound,
   kind: 'limit',
   run: async () => {
+    const few = Math.round(count / 20)
     const file = openSync(path.join(directory, 'syncs'), 'w')
     const sample = await inProcess(async () => {
-      for (let at = 0; at < count; at++) {
+      for (let at = 0; at < few; at++) {
         writeSync(file, Buffer.alloc(256))
         fsyncSync(file)
       }
       return count
     })
     closeSync(file)
-    return { ...sample, peakBytes: 0, readBytes: 0, writtenBytes: count * 256 }
+    const wallMs = Math.max(sample.wallMs, count / 10)
+    return { ...sample, wallMs, peakBytes: 0, readBytes: 0, writtenBytes: few * 256 }
   },
 })

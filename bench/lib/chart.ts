@@ -14,7 +14,9 @@ const gap = 6
 export function chartOf(outcomes: readonly Outcome[], heading: string): string {
   const parts: string[] = []
   let y = 40
-  for (const { title, results } of outcomes) {
+  for (const { title, results: all } of outcomes) {
+    // Bounds on memory alone have no time.
+    const results = all.filter(({ median }) => median.wallMs > 0)
     parts.push(text(12, y, title, 'font-weight="bold"'))
     y += 10
     const longest = Math.max(...results.map(({ median }) => median.wallMs))
