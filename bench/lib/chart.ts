@@ -37,6 +37,7 @@ export function chartOf(outcomes: readonly Outcome[], heading: string): string {
     y += 22
   }
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${y}" font-family="sans-serif" font-size="12">
+<title>${escaped(heading)}</title>
 <rect width="100%" height="100%" fill="white"/>
 ${text(12, 20, heading, 'fill="#555"')}
 ${parts.join('\n')}
@@ -45,7 +46,9 @@ ${parts.join('\n')}
 }
 
 const text = (x: number, y: number, content: string, more = ''): string =>
-  `<text x="${x.toFixed(1)}" y="${y}" ${more}>${content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')}</text>`
+  `<text x="${x.toFixed(1)}" y="${y}" ${more}>${escaped(content)}</text>`
+
+const escaped = (content: string): string => content.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 
 const duration = (ms: number): string =>
   ms >= 1000 ? `${(ms / 1000).toFixed(2)} s` : `${ms.toFixed(ms < 10 ? 2 : 0)} ms`
