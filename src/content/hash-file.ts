@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { type Algorithm, Digester } from '../oci/digest.ts'
 import type { AbortOptions } from '../options.ts'
+import { byTurns } from './by-turns.ts'
 import { digestInThread, type FileDigest } from './hash-threads.ts'
 
 /** Bytes from which on a file is worth another thread: two milliseconds. */
@@ -21,7 +22,7 @@ export async function digestFile(
   const elsewhere = size < largeFrom ? undefined : await digestInThread(file.fd, algorithm, options)
   if (elsewhere) return elsewhere
   const digester = new Digester(algorithm)
-  const read = await hashFile(file, digester, options)
+  const read = await hashThrough(file, size, digester, options)
   return { digest: digester.digest(), size: read }
 }
 
@@ -31,20 +32,24 @@ const hashChunk = 1024 * 1024
 export async function hashFile(
   file: FileHandle,
   digester: Digester,
-  { signal }: AbortOptions = {},
+  options: AbortOptions = {},
 ): Promise<number> {
   const { size } = await file.stat()
-  const chunk = Math.max(1, Math.min(size, hashChunk))
-  const buffers = [Buffer.allocUnsafeSlow(chunk), Buffer.allocUnsafeSlow(chunk)] as const
-  let offset = 0
-  let reading = file.read(buffers[0], 0, chunk, 0)
-  for (let turn = 1; ; turn = 1 - turn) {
-    const { bytesRead, buffer } = await reading
-    if (signal?.aborted) throw signal.reason
-    if (bytesRead === 0) return offset
-    offset += bytesRead
-    reading = file.read(buffers[turn === 1 ? 1 : 0], 0, chunk, offset)
-    // Awaited in the next round; hashing cannot throw in between.
-    digester.update(buffer.subarray(0, bytesRead))
+  return hashThrough(file, size, digester, options)
+}
+
+/** @param expected  bytes that it may have, so that a small one needs small buffers */
+async function hashThrough(
+  file: FileHandle,
+  expected: number,
+  digester: Digester,
+  options: AbortOptions,
+): Promise<number> {
+  const chunk = Math.max(1, Math.min(expected, hashChunk))
+  let size = 0
+  for await (const bytes of byTurns((buffer, at) => file.read(buffer, 0, chunk, at), chunk, options)) {
+    digester.update(bytes)
+    size += bytes.byteLength
   }
+  return size
 }

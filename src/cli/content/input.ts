@@ -3,6 +3,7 @@ import fs from 'node:fs/promises'
 import process from 'node:process'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
+import { byTurns } from '../../content/by-turns.ts'
 import { fromErrno, OrlopError } from '../../errors.ts'
 import type { AbortOptions } from '../../options.ts'
 
@@ -77,30 +78,8 @@ async function* named(
 
 const chunkSize = 1024 * 1024
 
-/**
- * A file from where it stands, in two buffers by turns: one is filled while the reader has the other. New ones for each
- * chunk, as Node's streams make them, cost the kernel more time than the reading: it clears every page.
- */
-async function* chunksOf(fd: number, { signal }: AbortOptions): AsyncGenerator<Uint8Array> {
+/** A file from where it stands. */
+function chunksOf(fd: number, options: AbortOptions): AsyncIterable<Uint8Array> {
   const fill = promisify(read)
-  const buffers = [Buffer.allocUnsafeSlow(chunkSize), Buffer.allocUnsafeSlow(chunkSize)] as const
-  const next = (turn: 0 | 1) => {
-    const reading = fill(fd, buffers[turn], 0, chunkSize, null)
-    // Whoever awaits it gets the error; until then it is not unhandled.
-    reading.catch(() => undefined)
-    return reading
-  }
-  let reading = next(0)
-  try {
-    for (let turn: 0 | 1 = 1; ; turn = turn === 0 ? 1 : 0) {
-      const { bytesRead, buffer } = await reading
-      signal?.throwIfAborted()
-      if (bytesRead === 0) return
-      reading = next(turn)
-      yield buffer.subarray(0, bytesRead)
-    }
-  } finally {
-    // The file may be closed after this: not while a read is under way.
-    await reading.catch(() => undefined)
-  }
+  return byTurns(buffer => fill(fd, buffer, 0, chunkSize, null), chunkSize, options)
 }
